@@ -1,0 +1,94 @@
+"""What can go wrong with one attempt, as the closed set of names that the state machine selects on.
+
+The worker reports a name; whether and when there is another attempt, `deploy/state_machine.asl.json` alone decides.
+"""
+
+from typing import ClassVar
+
+
+class AttemptError(Exception):
+    """An attempt failed in a way that has a name.
+
+    The message becomes the `Cause` in the execution's history and in a dead letter, so it says what to look at and
+    never carries a payload, a token or personal data.
+    """
+
+    name: ClassVar[str] = "Worker.Unexpected"
+
+
+class RateLimited(AttemptError):
+    """The request allowance frees up later than an activity slot should wait. Nothing is wrong with the interaction."""
+
+    name = "Genesys.RateLimited"
+
+
+class Unauthorized(AttemptError):
+    """Genesys Cloud refuses the credentials, the role or the address, which a fresh token does not cure."""
+
+    name = "Genesys.Unauthorized"
+
+
+class Unavailable(AttemptError):
+    """No usable answer from Genesys Cloud: outage, time-out, 5xx or a body that is cut off."""
+
+    name = "Genesys.Unavailable"
+
+
+class NotReady(AttemptError):
+    """Genesys Cloud does not know the interaction yet; analytics lags behind the event by a minute or more."""
+
+    name = "Interaction.NotReady"
+
+
+class NotFound(AttemptError):
+    """Genesys Cloud still does not know the interaction after the time analytics can be late."""
+
+    name = "Interaction.NotFound"
+
+
+class Invalid(AttemptError):
+    """The task's input or the interaction's details can never be processed, however often one tries."""
+
+    name = "Interaction.Invalid"
+
+
+class StoreUnavailable(AttemptError):
+    """DynamoDB did not confirm the write."""
+
+    name = "Store.Unavailable"
+
+
+class Draining(AttemptError):
+    """The worker is shutting down and hands the task back for another one to take at once."""
+
+    name = "Worker.Draining"
+
+
+class Unexpected(AttemptError):
+    """A fault in the worker itself: the log of the same attempt has the traceback."""
+
+    name = "Worker.Unexpected"
+
+
+ERROR_NAMES = frozenset(
+    error.name
+    for error in (
+        RateLimited,
+        Unauthorized,
+        Unavailable,
+        NotReady,
+        NotFound,
+        Invalid,
+        StoreUnavailable,
+        Draining,
+        Unexpected,
+    )
+)
+
+
+class TryLaterError(Exception):
+    """An AWS call was not confirmed: throttled, no answer, or refused for a reason that is not the message's fault."""
+
+
+class TaskGoneError(Exception):
+    """Step Functions no longer waits for the task: it timed out, was ended, or its execution was stopped."""

@@ -1,0 +1,168 @@
+"""EventBridge envelopes in, `InteractionEvent` out.
+
+Two shapes of `detail` are accepted and told apart by their content alone; the EventBridge rule decides what comes.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+"""What an interaction id may look like before it reaches a URL, a table key or an execution name."""
+
+UNKNOWN_EVENT_TYPE = "unknown"
+
+_TOPIC = re.compile(r"v2\.detail\.events\.conversation\.[^.]+\.(?P<event_type>.{1,256})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class InvalidEventError(ValueError):
+    """The body can never start an execution. `reason` is a short, stable code for the dead letter's attribute."""
+
+    def __init__(self, reason: str, explanation: str) -> None:
+        super().__init__(explanation)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionEvent:
+    """One thing that happened to one customer interaction."""
+
+    interaction_id: str
+    event_type: str
+    time: datetime
+    """When it happened, UTC, whole milliseconds: what decides which of two events is the newer one."""
+    event_id: str
+    """EventBridge's id of the event; the same on every redelivery."""
+
+    @property
+    def execution_name(self) -> str:
+        """The Step Functions execution's name: the same event always gets the same one, at most 80 legal characters.
+
+        The hash tells events apart; the interaction id in front of it is there to be searched for in the console.
+        """
+        digest = hashlib.sha256(f"{self.interaction_id}\0{self.event_id}".encode()).hexdigest()
+        return f"process-interaction-{self.interaction_id[:36]}-{digest[:22]}"
+
+    def execution_input(self) -> dict[str, str]:
+        """The execution's input; only named fields travel on, so that a body's size does not matter."""
+        return {
+            "interactionId": self.interaction_id,
+            "eventType": self.event_type,
+            "timestamp": utc_text(self.time),
+            "eventId": self.event_id,
+        }
+
+
+def utc_text(moment: datetime) -> str:
+    """`moment` as ISO 8601 in UTC with milliseconds and `Z`.
+
+    The width is fixed, so that the order of two texts is the order of the two instants.
+    """
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 time with any offset as UTC, cut to whole milliseconds; a time without an offset is UTC.
+
+    Raises ValueError when `text` is no such time, or lies outside the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text.strip().upper())
+    try:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"outside the years 1 to 9999: {text!r}") from error
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class _Strict(BaseModel):
+    """Only what is used is declared; other fields, of any kind and size, are passed over."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Envelope(_Strict):
+    id: _Label
+    time: str | None = None
+    detail: dict[str, Any]
+
+
+class _SeedDetail(_Strict):
+    interactionId: str  # noqa: N815
+    eventType: _Label | None = None  # noqa: N815
+    timestamp: str | None = None
+
+
+class _PartnerBody(_Strict):
+    conversationId: str  # noqa: N815
+    eventTime: Annotated[int, Field(ge=0)] | None = None  # noqa: N815
+
+
+class _PartnerDetail(_Strict):
+    topicName: str  # noqa: N815
+    eventBody: _PartnerBody  # noqa: N815
+
+
+def parse_event(body: str | bytes) -> InteractionEvent:
+    """The event in an SQS body that EventBridge delivered.
+
+    Raises InvalidEventError when the body is not such an event and never will be.
+    """
+    try:
+        envelope = _Envelope.model_validate_json(body)
+        interaction_id, event_type, moment = _read_detail(envelope.detail)
+    except ValidationError as error:
+        raise InvalidEventError(*_fault(error)) from None
+    if not INTERACTION_ID.match(interaction_id):
+        raise InvalidEventError("invalid_interaction_id", "the interaction id is not of [A-Za-z0-9_-]{1,64}")
+    moment = moment or _iso(envelope.time)
+    if moment is None:
+        raise InvalidEventError("missing_time", "neither the detail nor the envelope says when it happened")
+    return InteractionEvent(interaction_id, event_type or UNKNOWN_EVENT_TYPE, moment, envelope.id)
+
+
+def _read_detail(detail: dict[str, Any]) -> tuple[str, str | None, datetime | None]:
+    """Interaction id, event type and time of either shape."""
+    if detail.get("interactionId") is not None:
+        seed = _SeedDetail.model_validate(detail)
+        return seed.interactionId, seed.eventType, _iso(seed.timestamp)
+    if detail.get("topicName") is None:
+        raise InvalidEventError("missing_interaction_id", "detail has neither interactionId nor a Genesys Cloud topic")
+    partner = _PartnerDetail.model_validate(detail)
+    topic = _TOPIC.fullmatch(partner.topicName)
+    if topic is None:
+        raise InvalidEventError("unknown_topic", "topicName is not v2.detail.events.conversation.{id}.…")
+    return partner.eventBody.conversationId, topic["event_type"], _epoch(partner.eventBody.eventTime)
+
+
+def _iso(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise InvalidEventError("invalid_time", "the time is not ISO 8601") from None
+
+
+def _epoch(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        raise InvalidEventError("invalid_time", "eventTime is past the year 9999") from None
+
+
+def _fault(error: ValidationError) -> tuple[str, str]:
+    """Reason and explanation of the first fault; never the input itself, which may hold personal data."""
+    fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if fault["type"] == "json_invalid":
+        return "invalid_json", "the body is not JSON"
+    where = ".".join(str(part) for part in fault["loc"]) or "body"
+    return "invalid_envelope", f"{where}: {fault['msg']}"

@@ -1,0 +1,130 @@
+"""What the use case and the runtime need from the outside, as Protocols that the adapters fulfil."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from worker.events import InteractionEvent
+
+EventOutcome = Literal["started", "duplicate", "quarantined", "returned"]
+HeartbeatOutcome = Literal["sent", "lost", "failed"]
+GenesysOperation = Literal["login", "details"]
+TokenOrigin = Literal["login", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What Genesys Cloud knows about one interaction."""
+
+    start_time: datetime
+    channels: tuple[str, ...]
+    document: Mapping[str, Any]
+    """The whole answer for this interaction. It holds personal data: never log it."""
+
+
+class DetailsSource(Protocol):
+    """Where the details of an interaction come from."""
+
+    async def fetch(self, interaction_id: str) -> Details:
+        """The details of one interaction.
+
+        Raises errors.RateLimited, Unauthorized, Unavailable, NotReady or Invalid. Cancelling a call gives up this
+        caller's interest only; other callers of the same request are not disturbed.
+        """
+
+
+class Store(Protocol):
+    """Where the record of an interaction is kept."""
+
+    async def put(self, event: InteractionEvent, details: Details) -> bool:
+        """Keep the record unless one of the same or a newer event is kept already; whether it was written.
+
+        Raises errors.StoreUnavailable or Invalid.
+        """
+
+
+class Metrics(Protocol):
+    """What the service counts and measures; the series are listed in `telemetry/metrics.py`."""
+
+    def event(self, outcome: EventOutcome) -> None: ...
+    def interaction(self, outcome: str, seconds: float) -> None: ...
+    def event_age(self, seconds: float) -> None: ...
+    def slot(self, state: Literal["polling", "busy"], change: Literal[1, -1]) -> None: ...
+    def genesys_request(self, operation: GenesysOperation, status: int | None) -> None:
+        """One HTTP request to Genesys Cloud; `status` is None when there was no answer."""
+
+    def batch(self, size: int) -> None: ...
+    def token_fetch(self, origin: TokenOrigin) -> None: ...
+    def allowance_wait(self, seconds: float) -> None: ...
+    def heartbeat(self, outcome: HeartbeatOutcome) -> None: ...
+    def loop_lag(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message received from the event queue."""
+
+    id: str
+    receipt: str
+    body: str
+
+
+class EventQueue(Protocol):
+    """The queue that EventBridge delivers to."""
+
+    async def receive(self) -> Sequence[Message]:
+        """Up to ten messages, after a long poll of up to 20 s; hidden from others for the visibility timeout."""
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Remove up to ten messages; one that cannot be removed is delivered again later, and only logged here."""
+
+    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
+        """Set how long from now up to ten messages stay hidden; 0 gives them back at once."""
+
+    async def quarantine(self, message: Message, reason: str) -> None:
+        """Put the untouched body into the dead-letter queue; returns only when that is confirmed.
+
+        Raises errors.TryLaterError.
+        """
+
+
+class StateMachine(Protocol):
+    """Starts executions."""
+
+    async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
+        """Start the event's execution, or find that it exists already; returns only when that is confirmed.
+
+        Raises errors.TryLaterError for a throttle, an outage or a wrong configuration, none of which is the event's
+        fault, and events.InvalidEventError when Step Functions can never take this event.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityTask:
+    """One task handed out by Step Functions."""
+
+    token: str
+    """Whoever has it can end the task: never log it."""
+    input: str
+
+
+class ActivityQueue(Protocol):
+    """Hands out activity tasks and takes what became of them."""
+
+    async def poll(self) -> ActivityTask | None:
+        """One task, or None when there was none for up to 60 s.
+
+        A task is handed out once, so a poll is never cancelled while it can still be awaited.
+
+        Raises errors.TryLaterError.
+        """
+
+    async def heartbeat(self, token: str) -> None:
+        """Say that the task is still worked on. Raises errors.TaskGoneError or TryLaterError."""
+
+    async def succeed(self, token: str, output: str) -> None:
+        """Report success. Raises errors.TaskGoneError or TryLaterError."""
+
+    async def fail(self, token: str, error: str, cause: str) -> None:
+        """Report failure under a name that the state machine knows. Raises errors.TaskGoneError or TryLaterError."""

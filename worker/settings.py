@@ -1,0 +1,210 @@
+"""Settings, read once from the environment and frozen."""
+
+import resource
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.genesys.regions import DOMAINS
+
+Role = Literal["intake", "activity"]
+
+HAND_BACK_SECONDS = 10
+"""What is left between the end of the drain and SIGKILL: reports of handed-back work, closing connections."""
+
+_SPARE_FILES = 100
+"""Open files besides the polls: other connections, the metrics endpoint, the event loop's own."""
+
+_ARN = r"^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:"
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong. `problems` has one readable line for each, without any value of a secret."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class Settings(BaseSettings):
+    """Every setting, by the name of its environment variable in lower case."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    event_queue_url: HttpUrl = Field(description="SQS queue that EventBridge delivers to")
+    state_machine_arn: str = Field(
+        pattern=_ARN + "stateMachine:.+", description="Standard state machine, one execution per event"
+    )
+    activity_arn: str = Field(
+        pattern=_ARN + "activity:.+", description="the activity that the state machine's task names"
+    )
+    dead_letter_queue_url: HttpUrl = Field(
+        description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
+    )
+    interaction_table_name: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]{3,255}$|^arn:aws[a-z-]*:dynamodb:.+",
+        description="DynamoDB table, partition key `interactionId` (S)",
+    )
+    item_ttl_days: int = Field(
+        default=0, ge=0, description="days after which an item expires (attribute `expiresAt`); 0 keeps it for ever"
+    )
+
+    genesys_region: str = Field(default="us-east-1", description="Genesys Cloud region")
+    genesys_client_id: str = Field(min_length=1, description="OAuth client credentials: the client's id")
+    genesys_client_secret: SecretStr = Field(
+        min_length=1, description="OAuth client credentials: the secret; never printed"
+    )
+    genesys_login_url: HttpUrl | None = Field(
+        default=None, description="base URL of the login, for the simulator or a proxy; from the region when unset"
+    )
+    genesys_api_url: HttpUrl | None = Field(
+        default=None, description="base URL of the API, for the simulator or a proxy; from the region when unset"
+    )
+    genesys_details_path: str | None = Field(
+        default=None,
+        description="unset: the batched analytics endpoint. Set: a path template with `{interactionId}`, "
+        "one request an interaction",
+    )
+    genesys_batch_size: int = Field(default=100, ge=1, le=100, description="ids a batched request carries at most")
+    genesys_requests_per_minute: int = Field(
+        default=300, ge=1, le=1_000_000, description="the OAuth client's rate limit, shared by the whole fleet"
+    )
+    shared_cache_url: str = Field(
+        default="memory://",
+        description="where tasks share the access token and the rate limit: `memory://` (one task), "
+        "`dynamodb://TABLE`, `redis://…`, `rediss://…`",
+    )
+
+    max_concurrency: int = Field(
+        default=100, ge=1, le=5000, description="activity slots, each one open poll or one interaction in work"
+    )
+    intake_concurrency: int = Field(
+        default=10, ge=1, le=200, description="SQS receivers, and StartExecution calls at the same time"
+    )
+    roles: Annotated[frozenset[Role], NoDecode] = Field(
+        default=frozenset[Role](("intake", "activity")),
+        min_length=1,
+        description="which loops this task runs: `intake`, `activity` or both",
+    )
+    visibility_timeout_seconds: int = Field(
+        default=60, ge=10, le=43200, description="how long received messages stay hidden before a lost one comes back"
+    )
+    heartbeat_seconds: float = Field(
+        default=20, gt=0, description="how often a task in work reports; under half the state machine's"
+    )
+    state_machine_heartbeat_seconds: int = Field(
+        default=60, ge=1, description="HeartbeatSeconds of the state machine's activity task"
+    )
+    allowance_wait_seconds: float = Field(
+        default=60, ge=0, description="longest wait in a slot for the rate limit; beyond, `Genesys.RateLimited`"
+    )
+    not_found_after_seconds: float = Field(
+        default=900, ge=0, description="how long an unknown interaction counts as not ready, from its execution's start"
+    )
+    drain_seconds: float = Field(
+        default=95, ge=0, description="how long work may go on, and open polls are awaited, after SIGTERM"
+    )
+    stop_timeout_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="the container's `stopTimeout`, after which SIGKILL comes; Fargate's maximum is 120",
+    )
+
+    http_host: str = Field(default="0.0.0.0", description="address of `/metrics`, `/livez` and `/readyz`")  # noqa: S104
+    http_port: int = Field(default=8080, ge=0, le=65535, description="port of the same")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="lowest level logged")
+    log_format: Literal["json", "console"] | None = Field(
+        default=None, description="`json` or `console`; unset: console on a terminal"
+    )
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _split_roles(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("genesys_region")
+    @classmethod
+    def _known_region(cls, value: str) -> str:
+        if value not in DOMAINS:
+            raise ValueError(f"is not a Genesys Cloud region; known are {', '.join(sorted(DOMAINS))}")
+        return value
+
+    @field_validator("genesys_details_path")
+    @classmethod
+    def _path_template(cls, value: str | None) -> str | None:
+        if value is not None and (not value.startswith("/") or value.count("{interactionId}") != 1):
+            raise ValueError("must start with / and hold {interactionId} once")
+        if value is not None and set(value.replace("{interactionId}", "")) & set("{}# \t"):
+            raise ValueError("may hold no other placeholder, no space and no #")
+        return value
+
+    @field_validator("shared_cache_url")
+    @classmethod
+    def _cache_backend(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in {"memory", "dynamodb", "redis", "rediss"}:
+            raise ValueError("must be memory://, dynamodb://TABLE, redis://… or rediss://…")
+        if url.scheme != "memory" and not url.netloc:
+            raise ValueError(f"names no {'table' if url.scheme == 'dynamodb' else 'host'} after {url.scheme}://")
+        return value
+
+    def conflicts(self) -> list[str]:
+        """What is wrong between settings that are right one by one, a line each."""
+        found = []
+        if str(self.event_queue_url) == str(self.dead_letter_queue_url):
+            found.append(
+                "DEAD_LETTER_QUEUE_URL: is the event queue itself, so a dead letter would come back for ever; "
+                "name a queue of its own"
+            )
+        if self.heartbeat_seconds * 2 >= self.state_machine_heartbeat_seconds:
+            found.append(
+                f"HEARTBEAT_SECONDS: {self.heartbeat_seconds:g} is not under half the state machine's HeartbeatSeconds "
+                f"({self.state_machine_heartbeat_seconds}, STATE_MACHINE_HEARTBEAT_SECONDS), so that one late "
+                "heartbeat would fail the task"
+            )
+        if self.drain_seconds + HAND_BACK_SECONDS > self.stop_timeout_seconds:
+            found.append(
+                f"DRAIN_SECONDS: {self.drain_seconds:g} leaves less than {HAND_BACK_SECONDS} s before the container's "
+                f"stop time-out ({self.stop_timeout_seconds:g}, STOP_TIMEOUT_SECONDS)"
+            )
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = 2 * (self.max_concurrency + self.intake_concurrency) + _SPARE_FILES
+        if files != resource.RLIM_INFINITY and wanted > files:
+            found.append(
+                f"MAX_CONCURRENCY: {self.max_concurrency} slots need {wanted} open files and the process may have "
+                f"{files}; lower it or raise the limit (ulimit -n)"
+            )
+        return found
+
+
+def load_settings(*, with_conflicts: bool = True) -> Settings:
+    """Settings from the environment.
+
+    Raises SettingsError with a line for each wrong one. `with_conflicts=False` leaves out the checks between settings,
+    for `doctor`, which reports them in its table.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError([_line(dict(fault)) for fault in error.errors(include_url=False)]) from None
+    if with_conflicts and (problems := settings.conflicts()):
+        raise SettingsError(problems)
+    return settings
+
+
+def _line(fault: dict[str, Any]) -> str:
+    """One fault as `NAME: what is wrong`; the value stays out, as it could be a secret pasted into the wrong name."""
+    name = str(fault["loc"][0]).upper()
+    if fault["type"] == "missing":
+        description = Settings.model_fields[name.lower()].description
+        return f"{name}: is required and not set ({description})"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"
