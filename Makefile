@@ -1,14 +1,51 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
 
-.PHONY: venv lock
-venv:
-	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --require-hashes -r requirements/dev.lock
-	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
-LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml
-lock:
-	$(LOCK) --extra redis -o requirements/production.lock
-	$(LOCK) --extra local -o requirements/local.lock
-	$(LOCK) --extra dev -o requirements/dev.lock
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format chaos soak bench image-test infra-test lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## the main job on this machine, no AWS account, no Docker (ARGS="--faults")
+	$(BIN)/python -m worker demo $(ARGS)
+
+test: $(STAMP) ## the tests, under 10 minutes
+	$(BIN)/pytest $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into the project's form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+chaos: $(STAMP) ## faults and kills against a ledger of every event, under 15 minutes (ARGS="--seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(STAMP) ## 100,000 interactions: memory flat, maps empty
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
+
+bench: $(STAMP) ## speed against the floor and the peers; writes docs/benchmarks/ (ARGS="--quick")
+	$(BIN)/python -m tests.bench $(ARGS)
+
+image-test: $(STAMP) ## build the image, run the compose stack; needs a Docker engine
+	$(BIN)/pytest tests/image --timeout 1800 $(ARGS)
+
+infra-test: $(STAMP) ## Terraform, ECS files, Prometheus rules, state machine
+	$(BIN)/pytest tests/infra --timeout 1800 $(ARGS)
+
+lock: ## write the lock files anew from pyproject.toml (needs uv)
+	tools/lock
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build *.egg-info
+
+$(STAMP): pyproject.toml requirements/dev.lock tools/venv
+	tools/venv $(PYTHON) $(VENV)
+	@touch $@
