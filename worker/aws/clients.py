@@ -1,0 +1,119 @@
+"""AWS clients: one session, a few clients for the life of the process.
+
+Long polls and calls never share a client: with a shared connection pool a heartbeat would wait behind a poll.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from worker import __version__
+from worker.settings import SettingsError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_stepfunctions import SFNClient
+
+AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, OSError, TimeoutError)
+"""Everything a call can fail with; a body that is cut off shows as ResponseParserError, which has no common base."""
+
+POLL_READ_SECONDS = 70
+"""GetActivityTask holds a poll for up to 60 s, and its documentation asks for a time-out of at least 65 s."""
+
+_COMMON: dict[str, Any] = {
+    # botocore otherwise builds this header anew for each call, about a sixth of a call's CPU.
+    "user_agent": f"interaction-worker/{__version__}",
+    # Parameters come from our own code; the service checks them again.
+    "parameter_validation": False,
+    "connect_timeout": 5,
+    "tcp_keepalive": True,
+}
+
+
+def poll_config(pool: int) -> AioConfig:
+    """For long polls: a connection for each, and no retries by botocore, which would strand a task token."""
+    return AioConfig(
+        read_timeout=POLL_READ_SECONDS, max_pool_connections=pool, retries={"total_max_attempts": 1}, **_COMMON
+    )
+
+
+def call_config(pool: int, attempts: int = 3) -> AioConfig:
+    """For everything else. `attempts` is 1 where the caller has a retry policy of its own."""
+    return AioConfig(
+        read_timeout=10,
+        max_pool_connections=pool,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        **_COMMON,
+    )
+
+
+def new_session() -> AioSession:
+    """A session with region, credentials and endpoints as every AWS SDK reads them.
+
+    Raises SettingsError when no region is configured.
+    """
+    session = get_session()
+    # botocore itself reads AWS_DEFAULT_REGION only, the newer SDKs and ECS use AWS_REGION.
+    if region := os.environ.get("AWS_REGION"):
+        session.set_config_variable("region", region)
+    if not session.get_config_variable("region"):
+        raise SettingsError(
+            ["AWS_REGION: is required and not set (the AWS region of the queues and the state machine)"]
+        )
+    return session
+
+
+async def require_credentials(session: AioSession) -> None:
+    """Raises SettingsError when the usual AWS credential chain finds nothing."""
+    if await session.get_credentials() is None:
+        raise SettingsError(
+            [
+                "AWS_ACCESS_KEY_ID: no AWS credentials found; set the usual variables, a profile or a task role "
+                "(any made-up pair works with a local emulator)"
+            ]
+        )
+
+
+def error_code(error: BaseException) -> str:
+    """What went wrong in one word, for logs and causes: the AWS error code, or the exception's name."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients of the running service."""
+
+    sqs_poll: "SQSClient"
+    sqs: "SQSClient"
+    sfn_poll: "SFNClient"
+    sfn: "SFNClient"
+    dynamodb: "DynamoDBClient"
+
+
+@asynccontextmanager
+async def open_clients(session: AioSession, *, slots: int, receivers: int) -> AsyncIterator[Clients]:
+    """Clients with pools for `slots` activity polls and `receivers` SQS long polls."""
+    async with AsyncExitStack() as stack:
+
+        async def client(service: Literal["sqs", "stepfunctions", "dynamodb"], config: AioConfig) -> Any:
+            return await stack.enter_async_context(session.create_client(service, config=config))
+
+        yield Clients(
+            sqs_poll=await client("sqs", poll_config(receivers)),
+            sqs=await client("sqs", call_config(2 * receivers)),
+            sfn_poll=await client("stepfunctions", poll_config(slots)),
+            # The intake, the heartbeats and the reports have deadlines and a back-off of their own.
+            sfn=await client("stepfunctions", call_config(slots + receivers, attempts=1)),
+            dynamodb=await client("dynamodb", call_config(slots)),
+        )

@@ -1,0 +1,204 @@
+"""Every metric series of the service, in one table, and the methods that feed them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from worker import __version__
+from worker.errors import ERROR_NAMES
+from worker.ports import EventOutcome, GenesysOperation, HeartbeatOutcome, TokenOrigin
+
+_WORK_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
+_WAIT_SECONDS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 20, 30, 45, 60, 120)
+_BATCH_IDS = (1, 2, 5, 10, 20, 40, 60, 80, 95, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One row of the table of metrics."""
+
+    name: str
+    kind: type[Counter | Gauge | Histogram]
+    labels: tuple[str, ...]
+    meaning: str
+    action: str
+    """What to do when it moves."""
+    buckets: tuple[float, ...] = ()
+
+
+SERIES = (
+    Series(
+        "worker_events_total",
+        Counter,
+        ("outcome",),
+        "messages taken from the event queue: started, duplicate (its execution exists already), quarantined, "
+        "returned (made visible again without a start)",
+        "quarantined above 0: `dlq list`. Many duplicates: deletes fail or the visibility timeout is too short.",
+    ),
+    Series(
+        "worker_interactions_total",
+        Counter,
+        ("outcome",),
+        "attempts by how they ended: succeeded, an error name, or abandoned (Step Functions had given the task up)",
+        "An error name that grows names the dependency at fault.",
+    ),
+    Series(
+        "worker_interaction_duration_seconds",
+        Histogram,
+        ("outcome",),
+        "one attempt, from the task handed out to its report",
+        "Compare with worker_request_allowance_wait_seconds: waiting for the rate limit is part of it.",
+        _WORK_SECONDS,
+    ),
+    Series(
+        "worker_event_age_seconds",
+        Histogram,
+        (),
+        "from the event's time to its item stored",
+        "Rising: we are behind. Look at slots busy and the rate limit.",
+        _AGE_SECONDS,
+    ),
+    Series(
+        "worker_slots",
+        Gauge,
+        ("state",),
+        "activity slots: polling or busy",
+        "All busy: the rate limit or MAX_CONCURRENCY is what limits.",
+    ),
+    Series(
+        "worker_genesys_requests_total",
+        Counter,
+        ("operation", "status"),
+        "requests to Genesys Cloud: operation login or details, HTTP status or `error` without an answer",
+        "429: somebody else uses the same OAuth client, or GENESYS_REQUESTS_PER_MINUTE is above its rate limit.",
+    ),
+    Series(
+        "worker_genesys_batch_size",
+        Histogram,
+        (),
+        "interaction ids in one batched details request",
+        "Small batches while allowance waits grow: too few slots to fill them.",
+        _BATCH_IDS,
+    ),
+    Series(
+        "worker_token_fetches_total",
+        Counter,
+        ("source",),
+        "access tokens obtained: by a login of this task, or shared by another one",
+        "Logins of many tasks: the shared cache is not shared or not reachable.",
+    ),
+    Series(
+        "worker_request_allowance_wait_seconds",
+        Histogram,
+        (),
+        "how long a request waited for the rate limit",
+        "Seconds: the rate limit is the bottleneck; larger batches or a larger limit help, more tasks do not.",
+        _WAIT_SECONDS,
+    ),
+    Series(
+        "worker_heartbeats_total",
+        Counter,
+        ("outcome",),
+        "heartbeats: sent, lost (Step Functions had given the task up), failed (no answer)",
+        "lost above 0: heartbeats come too late; look at loop lag and HEARTBEAT_SECONDS.",
+    ),
+    Series(
+        "worker_loop_lag_seconds",
+        Gauge,
+        (),
+        "how late the event loop ran its last timer",
+        "Above 0.5: the CPU is not enough, or something blocks the loop.",
+    ),
+    Series(
+        "worker_build_info",
+        Gauge,
+        ("version",),
+        "always 1; the version is in its label",
+        "More than one version for long: a deployment is stuck.",
+    ),
+)
+
+
+_ROWS = {row.name: row for row in SERIES}
+
+
+class PrometheusMetrics:
+    """`ports.Metrics` on a Prometheus registry of its own.
+
+    Series with a closed set of labels exist from the start, so that a rate over them has a zero to start from.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._events = self._counter("worker_events_total", get_args(EventOutcome))
+        self._interactions = self._counter("worker_interactions_total", ("succeeded", "abandoned", *ERROR_NAMES))
+        self._durations = self._histogram("worker_interaction_duration_seconds")
+        self._event_age = self._histogram("worker_event_age_seconds")
+        self._slots = self._gauge("worker_slots", ("polling", "busy"))
+        self._requests = self._counter("worker_genesys_requests_total")
+        self._batch_size = self._histogram("worker_genesys_batch_size")
+        self._token_fetches = self._counter("worker_token_fetches_total", get_args(TokenOrigin))
+        self._allowance_wait = self._histogram("worker_request_allowance_wait_seconds")
+        self._heartbeats = self._counter("worker_heartbeats_total", get_args(HeartbeatOutcome))
+        self._loop_lag = self._gauge("worker_loop_lag_seconds")
+        self._gauge("worker_build_info", (__version__,)).labels(__version__).set(1)
+
+    def event(self, outcome: EventOutcome) -> None:
+        self._events.labels(outcome).inc()
+
+    def interaction(self, outcome: str, seconds: float) -> None:
+        self._interactions.labels(outcome).inc()
+        self._durations.labels(outcome).observe(seconds)
+
+    def event_age(self, seconds: float) -> None:
+        self._event_age.observe(seconds)
+
+    def slot(self, state: Literal["polling", "busy"], change: Literal[1, -1]) -> None:
+        self._slots.labels(state).inc(change)
+
+    def genesys_request(self, operation: GenesysOperation, status: int | None) -> None:
+        self._requests.labels(operation, "error" if status is None else str(status)).inc()
+
+    def batch(self, size: int) -> None:
+        self._batch_size.observe(size)
+
+    def token_fetch(self, origin: TokenOrigin) -> None:
+        self._token_fetches.labels(origin).inc()
+
+    def allowance_wait(self, seconds: float) -> None:
+        self._allowance_wait.observe(seconds)
+
+    def heartbeat(self, outcome: HeartbeatOutcome) -> None:
+        self._heartbeats.labels(outcome).inc()
+
+    def loop_lag(self, seconds: float) -> None:
+        self._loop_lag.set(seconds)
+
+    def exposition(self) -> bytes:
+        """All series in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, values: Iterable[str] = ()) -> Counter:
+        row = _ROWS[name]
+        counter = Counter(row.name, row.meaning, row.labels, registry=self.registry)
+        for value in values:
+            counter.labels(value)
+        return counter
+
+    def _gauge(self, name: str, values: Iterable[str] = ()) -> Gauge:
+        row = _ROWS[name]
+        gauge = Gauge(row.name, row.meaning, row.labels, registry=self.registry)
+        for value in values:
+            gauge.labels(value)
+        return gauge
+
+    def _histogram(self, name: str) -> Histogram:
+        row = _ROWS[name]
+        return Histogram(row.name, row.meaning, row.labels, registry=self.registry, buckets=row.buckets)
