@@ -11,6 +11,9 @@ EventOutcome = Literal["started", "duplicate", "quarantined", "returned"]
 HeartbeatOutcome = Literal["sent", "lost", "failed"]
 GenesysOperation = Literal["login", "details"]
 TokenOrigin = Literal["login", "shared"]
+Queue = Literal["events", "dead_letters"]
+QueueState = Literal["visible", "in_flight", "delayed"]
+AwsFailure = Literal["throttled", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class Metrics(Protocol):
     def allowance_wait(self, seconds: float) -> None: ...
     def heartbeat(self, outcome: HeartbeatOutcome) -> None: ...
     def loop_lag(self, seconds: float) -> None: ...
+    def queue_wait(self, seconds: float) -> None: ...
+    def queue_messages(self, queue: Queue, state: QueueState, number: int | None) -> None:
+        """How many messages a queue holds; None takes the series away, because an old number would mislead."""
+
+    def aws_failure(self, operation: str, outcome: AwsFailure) -> None: ...
+    def allowance_limit(self, requests_per_minute: int) -> None: ...
+    def paused_until(self, unix_seconds: float) -> None: ...
+    def shared_cache_up(self, up: bool) -> None: ...
+    def draining(self, draining: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,8 @@ class Message:
     id: str
     receipt: str
     body: str
+    sent_at: float
+    """Unix time, seconds, at which it entered the queue."""
 
 
 class EventQueue(Protocol):

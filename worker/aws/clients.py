@@ -4,7 +4,7 @@ Long polls and calls never share a client: with a shared connection pool a heart
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from worker import __version__
+from worker.ports import Metrics
 from worker.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 
 AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, OSError, TimeoutError)
 """Everything a call can fail with; a body that is cut off shows as ResponseParserError, which has no common base."""
+
+_THROTTLES = frozenset(
+    {
+        "ActivityWorkerLimitExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+_ANSWERS = frozenset({"ConditionalCheckFailedException", "ExecutionAlreadyExists", "TaskDoesNotExist", "TaskTimedOut"})
+"""Error codes that are answers, not failures."""
 
 POLL_READ_SECONDS = 70
 """GetActivityTask holds a poll for up to 60 s, and its documentation asks for a time-out of at least 65 s."""
@@ -75,12 +92,11 @@ def new_session() -> AioSession:
 async def require_credentials(session: AioSession) -> None:
     """Raises SettingsError when the usual AWS credential chain finds nothing."""
     if await session.get_credentials() is None:
-        raise SettingsError(
-            [
-                "AWS_ACCESS_KEY_ID: no AWS credentials found; set the usual variables, a profile or a task role "
-                "(any made-up pair works with a local emulator)"
-            ]
+        problem = (
+            "AWS_ACCESS_KEY_ID: no AWS credentials found; set the usual variables, a profile or a task role "
+            "(any made-up pair works with a local emulator)"
         )
+        raise SettingsError([problem])
 
 
 def error_code(error: BaseException) -> str:
@@ -101,9 +117,24 @@ class Clients:
     dynamodb: "DynamoDBClient"
 
 
+def _count_failures(metrics: Metrics) -> Callable[..., None]:
+    """A botocore event handler that sees each HTTP attempt, so that throttles count which a retry cures."""
+
+    def count(
+        response: tuple[Any, dict[str, Any]] | None, operation: Any, caught_exception: Any = None, **_: Any
+    ) -> None:
+        code = "" if response is None else response[1].get("Error", {}).get("Code", "")
+        if caught_exception is None and (not code or code in _ANSWERS):
+            return
+        metrics.aws_failure(operation.name, "throttled" if code in _THROTTLES else "error")
+
+    return count
+
+
 @asynccontextmanager
-async def open_clients(session: AioSession, *, slots: int, receivers: int) -> AsyncIterator[Clients]:
+async def open_clients(session: AioSession, metrics: Metrics, *, slots: int, receivers: int) -> AsyncIterator[Clients]:
     """Clients with pools for `slots` activity polls and `receivers` SQS long polls."""
+    session.get_component("event_emitter").register("needs-retry", _count_failures(metrics))
     async with AsyncExitStack() as stack:
 
         async def client(service: Literal["sqs", "stepfunctions", "dynamodb"], config: AioConfig) -> Any:

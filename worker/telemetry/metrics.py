@@ -1,16 +1,25 @@
 """Every metric series of the service, in one table, and the methods that feed them."""
 
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from worker import __version__
 from worker.errors import ERROR_NAMES
-from worker.ports import EventOutcome, GenesysOperation, HeartbeatOutcome, TokenOrigin
+from worker.ports import (
+    AwsFailure,
+    EventOutcome,
+    GenesysOperation,
+    HeartbeatOutcome,
+    Queue,
+    QueueState,
+    TokenOrigin,
+)
 
 _WORK_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
@@ -115,10 +124,60 @@ SERIES = (
         "Above 0.5: the CPU is not enough, or something blocks the loop.",
     ),
     Series(
+        "worker_queue_messages",
+        Gauge,
+        ("queue", "state"),
+        "messages in a queue (events, dead_letters) by state (visible, in_flight, delayed); every task says the same",
+        "events visible and rising: behind. dead_letters above 0: `dlq list`.",
+    ),
+    Series(
+        "worker_queue_wait_seconds",
+        Histogram,
+        (),
+        "from a message's arrival in the event queue to its receipt, a delivery delay included",
+        "Rising while slots poll: too few receivers. Rising with slots busy: see the rate limit.",
+        _AGE_SECONDS,
+    ),
+    Series(
+        "worker_aws_failures_total",
+        Counter,
+        ("operation", "outcome"),
+        "AWS calls that failed, each HTTP attempt: throttled or error",
+        "throttled: a quota is reached; the worker slows down by itself. error: see the log for the code.",
+    ),
+    Series(
+        "worker_request_allowance_limit",
+        Gauge,
+        (),
+        "GENESYS_REQUESTS_PER_MINUTE, the fleet's rate limit",
+        "Different between tasks: a deployment is half done.",
+    ),
+    Series(
+        "worker_genesys_paused_until_timestamp_seconds",
+        Gauge,
+        (),
+        "Unix time until which nobody asks Genesys Cloud because of a Retry-After; 0 for no pause yet",
+        "In the future: a 429 was answered. Find who else uses the OAuth client.",
+    ),
+    Series(
+        "worker_shared_cache_up",
+        Gauge,
+        (),
+        "1 while the shared cache answers, 0 while the task keeps to its own share of the rate limit",
+        "0: look at the shared cache; work goes on, slower.",
+    ),
+    Series(
+        "worker_draining",
+        Gauge,
+        (),
+        "1 from SIGTERM on",
+        "1 for more than two minutes: the stop time-out does not work.",
+    ),
+    Series(
         "worker_build_info",
         Gauge,
-        ("version",),
-        "always 1; the version is in its label",
+        ("version", "python"),
+        "always 1; the versions of the service and of Python are in its labels",
         "More than one version for long: a deployment is stuck.",
     ),
 )
@@ -134,6 +193,7 @@ class PrometheusMetrics:
     """
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which no query here uses
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -148,7 +208,14 @@ class PrometheusMetrics:
         self._allowance_wait = self._histogram("worker_request_allowance_wait_seconds")
         self._heartbeats = self._counter("worker_heartbeats_total", get_args(HeartbeatOutcome))
         self._loop_lag = self._gauge("worker_loop_lag_seconds")
-        self._gauge("worker_build_info", (__version__,)).labels(__version__).set(1)
+        self._queue_messages = self._gauge("worker_queue_messages")
+        self._queue_wait = self._histogram("worker_queue_wait_seconds")
+        self._aws_failures = self._counter("worker_aws_failures_total")
+        self._allowance_limit = self._gauge("worker_request_allowance_limit")
+        self._paused_until = self._gauge("worker_genesys_paused_until_timestamp_seconds")
+        self._shared_cache_up = self._gauge("worker_shared_cache_up")
+        self._draining = self._gauge("worker_draining")
+        self._gauge("worker_build_info").labels(__version__, platform.python_version()).set(1)
 
     def event(self, outcome: EventOutcome) -> None:
         self._events.labels(outcome).inc()
@@ -180,6 +247,30 @@ class PrometheusMetrics:
 
     def loop_lag(self, seconds: float) -> None:
         self._loop_lag.set(seconds)
+
+    def queue_wait(self, seconds: float) -> None:
+        self._queue_wait.observe(seconds)
+
+    def queue_messages(self, queue: Queue, state: QueueState, number: int | None) -> None:
+        if number is None:
+            self._queue_messages.remove_by_labels({"queue": queue, "state": state})
+        else:
+            self._queue_messages.labels(queue, state).set(number)
+
+    def aws_failure(self, operation: str, outcome: AwsFailure) -> None:
+        self._aws_failures.labels(operation, outcome).inc()
+
+    def allowance_limit(self, requests_per_minute: int) -> None:
+        self._allowance_limit.set(requests_per_minute)
+
+    def paused_until(self, unix_seconds: float) -> None:
+        self._paused_until.set(unix_seconds)
+
+    def shared_cache_up(self, up: bool) -> None:
+        self._shared_cache_up.set(up)
+
+    def draining(self, draining: bool) -> None:
+        self._draining.set(draining)
 
     def exposition(self) -> bytes:
         """All series in the Prometheus text format."""
