@@ -92,3 +92,7 @@ class TryLaterError(Exception):
 
 class TaskGoneError(Exception):
     """Step Functions no longer waits for the task: it timed out, was ended, or its execution was stopped."""
+
+
+class SharedCacheError(Exception):
+    """The shared cache did not answer; each task goes on alone, within a safe share."""

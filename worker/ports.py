@@ -142,3 +142,27 @@ class ActivityQueue(Protocol):
 
     async def fail(self, token: str, error: str, cause: str) -> None:
         """Report failure under a name that the state machine knows. Raises errors.TaskGoneError or TryLaterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What the shared cache holds under one key."""
+
+    content: str
+    """May be a secret (the access token): never log it."""
+    version: str
+    """Differs after every write, also when the same content is written again."""
+
+
+class SharedCache(Protocol):
+    """A few small values that all tasks of the fleet see, each replaced only by who has seen the latest one."""
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The latest entry, or None when there is none or its time is over. Raises errors.SharedCacheError."""
+
+    async def put(self, key: str, content: str, *, expected: str | None, seconds: float) -> CacheEntry | None:
+        """Replace the entry of version `expected` (None: there is none) and keep the new one for so many seconds.
+
+        None when somebody else was faster, so that nothing was written. Raises errors.SharedCacheError; then it may
+        have been written or not.
+        """

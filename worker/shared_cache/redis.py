@@ -1,0 +1,81 @@
+"""The shared cache in Redis or Valkey (extra `redis`)."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from worker.errors import SharedCacheError
+from worker.ports import CacheEntry
+
+try:
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+except ImportError as error:
+    raise ValueError(
+        "SHARED_CACHE_URL names Redis and its library is not installed: pip install 'interaction-worker[redis]'"
+    ) from error
+
+TIMEOUT_SECONDS = 1.0
+"""A call usually takes about 1 ms; whoever waits longer had better go on alone."""
+
+_PREFIX = "interaction-worker:"
+
+_COMPARE_AND_SWAP = """
+local version = redis.call('HGET', KEYS[1], 'version')
+if (version or '') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'content', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
+
+
+class RedisCache:
+    """One hash a key; a script compares and swaps."""
+
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
+        self._swap = client.register_script(_COMPARE_AND_SWAP)
+
+    async def get(self, key: str) -> CacheEntry | None:
+        """The latest entry."""
+        fields = await _answer(self._client.hmget(_PREFIX + key, ["content", "version"]))
+        content, version = fields
+        return None if content is None or version is None else CacheEntry(content, version)
+
+    async def put(self, key: str, content: str, *, expected: str | None, seconds: float) -> CacheEntry | None:
+        """Compare and swap."""
+        entry = CacheEntry(content, uuid.uuid4().hex)
+        swapped = await _answer(
+            self._swap(
+                keys=[_PREFIX + key],
+                args=[expected or "", entry.version, content, max(1, round(seconds * 1000))],
+            )
+        )
+        return entry if swapped else None
+
+
+@asynccontextmanager
+async def open_redis(url: str) -> AsyncIterator[RedisCache]:
+    """A cache on the server that `url` names; connections are made at first use and made again when lost."""
+    client = Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=30,
+    )
+    try:
+        yield RedisCache(client)
+    finally:
+        await client.aclose()
+
+
+async def _answer(call: Any) -> Any:
+    """The call's answer. The error text keeps neither keys nor values."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await call
+    except (RedisError, OSError, TimeoutError) as error:
+        raise SharedCacheError(f"Redis: {type(error).__name__}") from error
