@@ -1,9 +1,9 @@
 """What the use case and the runtime need from the outside, as Protocols that the adapters fulfil."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from worker.events import InteractionEvent
 
@@ -22,8 +22,7 @@ class Details:
 
     start_time: datetime
     channels: tuple[str, ...]
-    document: Mapping[str, Any]
-    """The whole answer for this interaction. It holds personal data: never log it."""
+    """Lower-case, distinct, in order of appearance."""
 
 
 class DetailsSource(Protocol):
