@@ -1,0 +1,91 @@
+"""`bootstrap` against the emulator, over the network."""
+
+import argparse
+import json
+
+import pytest
+
+from tests.conftest import Stack
+from worker.local import bootstrap
+from worker.settings import load_settings
+
+
+def _run(prefix: str) -> int:
+    parser = argparse.ArgumentParser()
+    bootstrap.add_arguments(parser)
+    return bootstrap.run(parser.parse_args(["--prefix", prefix]))
+
+
+async def test_an_event_put_on_the_bus_arrives_in_the_event_queue(stack: Stack) -> None:
+    await stack.clients.events.put_events(
+        Entries=[
+            {
+                "Source": source,
+                "DetailType": bootstrap.EVENT_DETAIL_TYPE,
+                "Detail": json.dumps({"interactionId": "made-up-1"}),
+            }
+            for source in (bootstrap.EVENT_SOURCE, "something.else")
+        ]
+    )
+
+    queue = stack.settings["EVENT_QUEUE_URL"]
+    answer = await stack.clients.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+    details = [json.loads(message["Body"])["detail"] for message in answer["Messages"]]
+    assert details == [{"interactionId": "made-up-1"}]
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_running_it_twice_prints_the_same_settings_and_they_load(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run("test-twice") == 0
+    first = capsys.readouterr()
+    assert _run("test-twice") == 0
+    second = capsys.readouterr()
+
+    assert first == second
+    assert first.err == ""
+    for line in first.out.splitlines():
+        name, _, value = line.partition("=")
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GENESYS_CLIENT_ID", "made-up")
+    monkeypatch.setenv("GENESYS_CLIENT_SECRET", "made-up")
+    settings = load_settings()
+    assert settings.interaction_table_name == "test-twice-interactions"
+    assert settings.shared_cache_url == "dynamodb://test-twice-shared-cache"
+
+
+async def test_the_state_machine_is_the_one_file_with_its_placeholders_replaced(stack: Stack) -> None:
+    arn = stack.settings["STATE_MACHINE_ARN"]
+    machine = await stack.clients.stepfunctions.describe_state_machine(stateMachineArn=arn)
+    states = json.loads(machine["definition"])["States"]
+
+    assert machine["type"] == "STANDARD"
+    assert "${" not in machine["definition"]
+    assert states["ProcessInteraction"]["Resource"] == stack.settings["ACTIVITY_ARN"]
+    assert states["SendDeadLetter"]["Parameters"]["QueueUrl"] == stack.settings["DEAD_LETTER_QUEUE_URL"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"AWS_ENDPOINT_URL": ""}, "AWS_ENDPOINT_URL: is required"),
+        ({"AWS_ENDPOINT_URL": "https://sqs.us-east-1.amazonaws.com"}, "is AWS itself"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: is required"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AWS_ACCESS_KEY_ID"),
+    ],
+)
+@pytest.mark.usefixtures("aws_environment")
+def test_a_missing_or_real_aws_setting_is_one_line_and_exit_2(
+    changes: dict[str, str], expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+
+    assert _run("test-refused") == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert expected in output.err
