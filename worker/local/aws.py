@@ -1,15 +1,16 @@
 """AWS clients of the local commands, and the refusal to touch anything but a local endpoint."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+
+from worker.aws.clients import call_config, new_session, require_credentials
+from worker.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_stepfunctions import SFNClient
 
-
-class NotLocalError(Exception):
-    """The environment names no local AWS endpoint; the text says which variable to set."""
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +31,33 @@ class Clients:
     dynamodb: "DynamoDBClient"
 
 
-def require_local(environment: Mapping[str, str] = os.environ) -> str:
-    """The endpoint's URL. Raises NotLocalError when there is none, or when it is AWS itself."""
-    url = environment.get("AWS_ENDPOINT_URL", "")
-    if not url:
-        raise NotLocalError(
-            "AWS_ENDPOINT_URL: is required and not set; this command is for local work and does not touch an AWS "
-            "account. Name the emulator's address, for example http://127.0.0.1:4566"
-        )
+def require_local() -> None:
+    """Raises SettingsError when AWS_ENDPOINT_URL is not set, or names AWS itself."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    example = "the emulator's address, for example http://127.0.0.1:4566"
     host = urlsplit(url).hostname or ""
-    if not host:
-        raise NotLocalError(
-            "AWS_ENDPOINT_URL: is no URL; name the emulator's address, for example http://127.0.0.1:4566"
+    if not url:
+        raise SettingsError(
+            [f"AWS_ENDPOINT_URL: is required and not set; this command is for local work only ({example})"]
         )
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".aws", ".api.aws")):
-        raise NotLocalError(f"AWS_ENDPOINT_URL: {host} is AWS itself; this command is for a local emulator only")
-    return url
+    if not host:
+        raise SettingsError([f"AWS_ENDPOINT_URL: is no URL; set it to {example}"])
+    if host.endswith(_AWS_DOMAINS):
+        raise SettingsError(
+            [f"AWS_ENDPOINT_URL: {host} is AWS itself; this command is for local work only ({example})"]
+        )
 
 
 @asynccontextmanager
 async def open_clients() -> AsyncIterator[Clients]:
     """Clients as the environment configures them.
 
-    Raises NotLocalError when it lacks the endpoint, region or credentials.
+    Raises SettingsError when it lacks the endpoint, region or credentials.
     """
     require_local()
-    session = get_session()
-    # botocore itself knows only AWS_DEFAULT_REGION; every other SDK reads AWS_REGION.
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    if region is None:
-        raise NotLocalError("AWS_REGION: is required and not set; for an emulator any will do, for example us-east-1")
-    if await session.get_credentials() is None:
-        raise NotLocalError(
-            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: no credentials found; for an emulator any will do, "
-            "for example test and test"
-        )
-    config = AioConfig(region_name=region, max_pool_connections=50, retries={"mode": "standard", "max_attempts": 4})
+    session = new_session()
+    await require_credentials(session)
+    config = call_config(pool=50)
     async with AsyncExitStack() as stack:
         yield Clients(
             sqs=await stack.enter_async_context(session.create_client("sqs", config=config)),
@@ -77,9 +67,9 @@ async def open_clients() -> AsyncIterator[Clients]:
         )
 
 
-def explain(error: BotoCoreError | ClientError) -> str:
+def explain(error: BaseException) -> str:
     """One line for a person about a call that failed."""
     if isinstance(error, ClientError):
         fault = error.response.get("Error", {})
         return f"{error.operation_name}: {fault.get('Code', 'unknown')}: {fault.get('Message', '')}".strip()
-    return f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {error}"
+    return f"{os.environ.get('AWS_ENDPOINT_URL', 'AWS')}: {error or type(error).__name__}"

@@ -11,9 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from worker.local.aws import Clients, NotLocalError, explain, open_clients
+from worker.aws.clients import AWS_ERRORS
+from worker.local.aws import Clients, explain, open_clients
+from worker.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
@@ -152,7 +154,7 @@ async def _rule(clients: Clients, names: Names, queue_url: str, queue_arn: str) 
     await clients.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": json.dumps(policy)})
     answer = await clients.events.put_targets(Rule=names.rule, Targets=[{"Id": "event-queue", "Arn": queue_arn}])
     if answer["FailedEntryCount"]:
-        raise NotLocalError(f"EventBridge refused the queue as a target: {answer['FailedEntries']}")
+        raise RuntimeError(f"EventBridge refused the queue as a target: {answer['FailedEntries']}")
 
 
 async def _activity(clients: Clients, name: str) -> str:
@@ -208,10 +210,10 @@ def run(args: argparse.Namespace) -> int:
     """Create the resources and print the settings that name them."""
     try:
         settings = asyncio.run(_bootstrap(Names(args.prefix)))
-    except NotLocalError as error:
+    except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         print(f"bootstrap: {explain(error)}", file=sys.stderr)
         return 1
     for name, value in settings.items():
