@@ -1,0 +1,52 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+  arn       = "arn:${local.partition}"
+
+  # The state machine's definition is written once, beside this module, and used by every way of running the worker.
+  state_machine_file = "${path.module}/../state_machine.asl.json"
+  heartbeat_seconds  = jsondecode(file(local.state_machine_file)).States.ProcessInteraction.HeartbeatSeconds
+
+  # What any task may ask of Genesys Cloud bounds how many tasks can be of use: interactions a second, times the seconds
+  # that each holds a slot, are the slots in use (Little's law).
+  interactions_per_request = var.genesys_details_path == null ? var.genesys_batch_size : 1
+  interactions_per_second  = var.genesys_requests_per_minute * local.interactions_per_request / 60
+  useful_tasks             = ceil(local.interactions_per_second * var.seconds_per_interaction / var.max_concurrency)
+  task_ceiling             = max(var.min_tasks, min(var.max_tasks, local.useful_tasks))
+
+  # Interactions that one task works off within the delay that is accepted.
+  target_backlog_per_task = max(1, floor(var.acceptable_delay_seconds * var.max_concurrency / var.seconds_per_interaction))
+
+  cluster_arn  = var.cluster_arn != null ? var.cluster_arn : aws_ecs_cluster.this[0].arn
+  cluster_name = element(split("/", local.cluster_arn), 1)
+  secret_arn   = var.genesys_secret_arn != null ? var.genesys_secret_arn : aws_secretsmanager_secret.genesys[0].arn
+
+  shared_cache_url = var.shared_cache_url != null ? var.shared_cache_url : "dynamodb://${aws_dynamodb_table.shared_cache[0].name}"
+
+  # Settings of the worker, as a task gets them and as an operator needs them in a shell. No secret is among them.
+  settings = merge(
+    {
+      AWS_REGION                      = local.region
+      EVENT_QUEUE_URL                 = aws_sqs_queue.events.url
+      STATE_MACHINE_ARN               = aws_sfn_state_machine.this.arn
+      ACTIVITY_ARN                    = aws_sfn_activity.this.id
+      DEAD_LETTER_QUEUE_URL           = aws_sqs_queue.dead_letters.url
+      INTERACTION_TABLE_NAME          = aws_dynamodb_table.interactions.name
+      SHARED_CACHE_URL                = local.shared_cache_url
+      ITEM_TTL_DAYS                   = tostring(var.item_ttl_days)
+      GENESYS_REGION                  = var.genesys_region
+      GENESYS_REQUESTS_PER_MINUTE     = tostring(var.genesys_requests_per_minute)
+      GENESYS_BATCH_SIZE              = tostring(var.genesys_batch_size)
+      MAX_CONCURRENCY                 = tostring(var.max_concurrency)
+      VISIBILITY_TIMEOUT_SECONDS      = tostring(var.visibility_timeout_seconds)
+      STATE_MACHINE_HEARTBEAT_SECONDS = tostring(local.heartbeat_seconds)
+    },
+    var.genesys_details_path == null ? {} : { GENESYS_DETAILS_PATH = var.genesys_details_path },
+    var.environment,
+  )
+}

@@ -1,0 +1,161 @@
+# What the variables change.
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  vpc_id         = "vpc-0123456789abcdef0"
+  subnet_ids     = ["subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"]
+  genesys_region = "eu-central-1"
+  image          = "registry.example.com/interaction-worker:0.1.0"
+}
+
+run "without_an_image_everything_but_the_service_exists" {
+  variables {
+    image = null
+  }
+
+  assert {
+    condition     = length(aws_ecs_service.this) + length(aws_ecs_task_definition.this) + length(aws_appautoscaling_target.this) == 0
+    error_message = "no service without an image"
+  }
+
+  assert {
+    condition     = output.settings.EVENT_QUEUE_URL != null && output.ecr_repository_url != null
+    error_message = "the rest is there"
+  }
+}
+
+run "the_ceiling_knows_the_allowance_of_batches" {
+  # 300 requests of 100 ids a minute are 500 interactions a second; at 3 s each that is 1,500 slots, 15 tasks of 100.
+  assert {
+    condition     = output.task_ceiling == 15 && aws_appautoscaling_target.this[0].max_capacity == 15
+    error_message = "15 tasks use up the allowance"
+  }
+
+  assert {
+    condition     = output.target_backlog_per_task == 2000
+    error_message = "100 slots at 3 s work off 2,000 interactions in 60 s"
+  }
+}
+
+run "the_ceiling_knows_the_allowance_of_single_requests" {
+  variables {
+    genesys_details_path = "/api/v2/conversations/{interactionId}"
+  }
+
+  assert {
+    condition     = output.task_ceiling == 2
+    error_message = "5 interactions a second never fill a second task, so the ceiling is the minimum"
+  }
+
+  assert {
+    condition     = output.settings.GENESYS_DETAILS_PATH == "/api/v2/conversations/{interactionId}"
+    error_message = "the worker is told the path"
+  }
+}
+
+run "max_tasks_is_the_last_word" {
+  variables {
+    max_tasks = 4
+  }
+
+  assert {
+    condition     = output.task_ceiling == 4
+    error_message = "never more than max_tasks"
+  }
+}
+
+run "a_partner_bus_carries_the_name_of_its_source" {
+  variables {
+    custom_events = null
+    partner_events = {
+      event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions"
+      create_event_bus  = true
+    }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_bus.partner[0].name == aws_cloudwatch_event_bus.partner[0].event_source_name
+    error_message = "AWS wants both names to be equal"
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.events["partner"].event_pattern) == {
+      source        = [aws_cloudwatch_event_bus.partner[0].name]
+      "detail-type" = [{ prefix = "v2.detail.events.conversation.{id}.customer.end" }]
+    }
+    error_message = "the rule takes ended conversations, with the literal {id} in their type"
+  }
+
+  assert {
+    condition     = keys(aws_cloudwatch_event_rule.events) == ["partner"]
+    error_message = "no rule for events that are not wanted"
+  }
+}
+
+run "a_customer_key_is_used_everywhere_and_admits_eventbridge" {
+  variables {
+    create_kms_key = true
+  }
+
+  assert {
+    condition = alltrue([
+      for key in [
+        aws_sqs_queue.events.kms_master_key_id, aws_sqs_queue.dead_letters.kms_master_key_id, aws_sqs_queue.undelivered.kms_master_key_id,
+        aws_dynamodb_table.interactions.server_side_encryption[0].kms_key_arn, aws_dynamodb_table.shared_cache[0].server_side_encryption[0].kms_key_arn,
+        aws_cloudwatch_log_group.tasks.kms_key_id, aws_cloudwatch_log_group.state_machine.kms_key_id,
+        aws_secretsmanager_secret.genesys[0].kms_key_id, aws_ecr_repository.this[0].encryption_configuration[0].kms_key,
+      ] : key == aws_kms_key.this[0].arn
+    ])
+    error_message = "one key for everything at rest"
+  }
+
+  assert {
+    condition = contains([
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : statement.Action
+      if try(statement.Principal.Service, "") == "events.amazonaws.com"
+    ], ["kms:GenerateDataKey", "kms:Decrypt"])
+    error_message = "without it EventBridge could not deliver a single event"
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in [aws_iam_role_policy.task.policy, aws_iam_role_policy.execution.policy, aws_iam_role_policy.state_machine.policy] :
+      contains(jsondecode(policy).Statement[*].Sid, "UseTheKey")
+    ])
+    error_message = "each role may use the key"
+  }
+}
+
+run "redis_needs_no_table" {
+  variables {
+    shared_cache_url = "rediss://cache.example.com:6379"
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.shared_cache) == 0 && output.settings.SHARED_CACHE_URL == "rediss://cache.example.com:6379"
+    error_message = "the given cache is used"
+  }
+}
+
+run "a_secret_setting_replaces_the_open_one" {
+  variables {
+    secret_environment = { SHARED_CACHE_URL = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:cache-AbCdEf:url::" }
+  }
+
+  assert {
+    condition = !contains(
+      [for pair in jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].environment : pair.name], "SHARED_CACHE_URL"
+    )
+    error_message = "ECS refuses one name as both"
+  }
+
+  assert {
+    condition = contains(
+      flatten([for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Resource if statement.Sid == "ReadSecrets"]),
+      "arn:aws:secretsmanager:eu-central-1:111122223333:secret:cache-AbCdEf"
+    )
+    error_message = "ECS may read the secret"
+  }
+}

@@ -1,0 +1,127 @@
+variable "custom_events" {
+  description = "Events of the shape { interactionId, eventType, timestamp }, put on a bus of yours. Null: no rule for them."
+  type = object({
+    event_bus_name = optional(string, "default")
+    source         = optional(string, "genesys.cloud")
+    detail_type    = optional(string, "Genesys Cloud Interaction Event")
+  })
+  default = {}
+}
+
+variable "partner_events" {
+  description = "Events that Genesys Cloud's EventBridge integration sends. event_source_name is the partner event source (aws.partner/genesys.com/...), topics what follows the id in the topic (empty: every conversation topic, which is many events an interaction). create_event_bus associates the source with a bus of its name; leave it false where that is done."
+  type = object({
+    event_source_name = string
+    create_event_bus  = optional(bool, false)
+    topics            = optional(list(string), ["customer.end"])
+  })
+  default = null
+
+  validation {
+    condition     = var.partner_events == null ? true : startswith(var.partner_events.event_source_name, "aws.partner/genesys.com")
+    error_message = "partner_events.event_source_name must start with aws.partner/genesys.com."
+  }
+
+  validation {
+    condition     = var.partner_events != null || var.custom_events != null
+    error_message = "Without custom_events and partner_events no event would ever arrive; set at least one."
+  }
+}
+
+variable "delivery_delay_seconds" {
+  description = "How long SQS holds each event back. It covers the lag of Genesys analytics for free, where an early attempt would cost a request and a paid transition. 0 with an operational genesys_details_path, which does not lag."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.delivery_delay_seconds >= 0 && var.delivery_delay_seconds <= 900 && floor(var.delivery_delay_seconds) == var.delivery_delay_seconds
+    error_message = "delivery_delay_seconds must be a whole number from 0 to 900, which is the most that SQS holds back."
+  }
+}
+
+variable "visibility_timeout_seconds" {
+  description = "How long a received event stays hidden before one that a dead worker had comes back."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.visibility_timeout_seconds >= 10 && var.visibility_timeout_seconds <= 43200
+    error_message = "visibility_timeout_seconds must be from 10 to 43200."
+  }
+}
+
+variable "max_receive_count" {
+  description = "After how many deliveries SQS itself moves an event to the dead-letter queue. By default SQS's highest: the worker quarantines what is wrong and holds the rest through an outage, so that only an event that kills each worker it meets comes so often."
+  type        = number
+  default     = 1000
+
+  validation {
+    condition     = var.max_receive_count >= 10 && var.max_receive_count <= 1000
+    error_message = "max_receive_count must be from 10 to 1000, which is the most that SQS takes."
+  }
+}
+
+variable "genesys_region" {
+  description = "Genesys Cloud region, for example eu-central-1. The worker lists the known ones when it does not know this one."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2,4}-([a-z]{2}-)?[a-z]+-[0-9]$", var.genesys_region))
+    error_message = "genesys_region must look like eu-central-1."
+  }
+}
+
+variable "genesys_requests_per_minute" {
+  description = "Rate limit of the OAuth client, shared by all tasks. It also bounds the number of tasks, see max_tasks."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.genesys_requests_per_minute >= 1 && var.genesys_requests_per_minute <= 1000000
+    error_message = "genesys_requests_per_minute must be from 1 to 1000000."
+  }
+}
+
+variable "genesys_batch_size" {
+  description = "Ids that a request to the batched endpoint carries at most."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.genesys_batch_size >= 1 && var.genesys_batch_size <= 100
+    error_message = "genesys_batch_size must be from 1 to 100."
+  }
+}
+
+variable "genesys_details_path" {
+  description = "Path template with {interactionId} for one request an interaction, for example /api/v2/conversations/{interactionId}. Null: the batched analytics endpoint."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.genesys_details_path == null ? true : can(regex("^/[^{}# ]*\\{interactionId\\}[^{}# ]*$", var.genesys_details_path))
+    error_message = "genesys_details_path must start with / and hold {interactionId} once."
+  }
+}
+
+variable "genesys_secret_arn" {
+  description = "Existing secret with the JSON keys client_id and client_secret. Null: an empty one is made, and its value is put there by hand, so that it never is in Terraform's state."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.genesys_secret_arn == null ? true : can(regex("^arn:aws[a-z-]*:secretsmanager:", var.genesys_secret_arn))
+    error_message = "genesys_secret_arn must be an ARN of Secrets Manager."
+  }
+}
+
+variable "shared_cache_url" {
+  description = "Where tasks share the access token and the rate limit, without a password: redis://... or rediss://.... Null: a DynamoDB table is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.shared_cache_url == null ? true : can(regex("^rediss?://[^@]+$", var.shared_cache_url))
+    error_message = "shared_cache_url must be redis:// or rediss:// and hold no password; one with a password belongs into secret_environment."
+  }
+}

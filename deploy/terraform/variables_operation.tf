@@ -1,0 +1,128 @@
+variable "max_concurrency" {
+  description = "Activity slots of a task: open polls, or interactions in work."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.max_concurrency >= 1 && var.max_concurrency <= 5000
+    error_message = "max_concurrency must be from 1 to 5000."
+  }
+}
+
+variable "min_tasks" {
+  description = "Tasks that always run. Two, so that one may fail."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.min_tasks >= 1
+    error_message = "min_tasks must be at least 1: with none, nothing would notice that events wait."
+  }
+}
+
+variable "max_tasks" {
+  description = "Upper bound on tasks. The ceiling in force is lower when fewer tasks already use up the rate limit of Genesys Cloud, see the output task_ceiling."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.max_tasks >= var.min_tasks
+    error_message = "max_tasks must be at least min_tasks."
+  }
+}
+
+variable "seconds_per_interaction" {
+  description = "How long a slot holds one interaction at full load: about the median of worker_interaction_duration_seconds. Used for the ceiling and the backlog a task may have."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.seconds_per_interaction > 0 && var.seconds_per_interaction <= 600
+    error_message = "seconds_per_interaction must be above 0 and at most 600."
+  }
+}
+
+variable "acceptable_delay_seconds" {
+  description = "How long an event may wait for a free slot before tasks are added."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.acceptable_delay_seconds >= 10 && var.acceptable_delay_seconds <= 3600
+    error_message = "acceptable_delay_seconds must be from 10 to 3600."
+  }
+}
+
+variable "item_ttl_days" {
+  description = "Days after which DynamoDB removes a stored interaction. 0 keeps them for ever; they are data about persons."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = var.item_ttl_days >= 0 && floor(var.item_ttl_days) == var.item_ttl_days
+    error_message = "item_ttl_days must be a whole number, 0 or more."
+  }
+}
+
+variable "point_in_time_recovery" {
+  description = "Continuous backups of the interaction table for 35 days."
+  type        = bool
+  default     = true
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the interaction table, and keep a deleted secret for 30 days and images in the repository. False for a stack that comes and goes."
+  type        = bool
+  default     = true
+}
+
+variable "log_retention_days" {
+  description = "Days that the logs of tasks and state machine are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of the periods that CloudWatch Logs knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, ..."
+  }
+}
+
+variable "state_machine_log_level" {
+  description = "What the state machine logs: OFF, ERROR, FATAL or ALL. Never with execution data."
+  type        = string
+  default     = "ERROR"
+
+  validation {
+    condition     = contains(["OFF", "ERROR", "FATAL", "ALL"], var.state_machine_log_level)
+    error_message = "state_machine_log_level must be OFF, ERROR, FATAL or ALL."
+  }
+}
+
+variable "tracing" {
+  description = "X-Ray traces of executions."
+  type        = bool
+  default     = true
+}
+
+variable "alarm_actions" {
+  description = "ARNs that every alarm notifies when it fires and when it ends, such as an SNS topic. Empty: alarms only show."
+  type        = list(string)
+  default     = []
+}
+
+variable "oldest_event_alarm_seconds" {
+  description = "Age of the oldest event in the queue, beyond the delivery delay, at which the alarm fires."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.oldest_event_alarm_seconds >= 60
+    error_message = "oldest_event_alarm_seconds must be at least 60."
+  }
+}
+
+variable "create_dashboard" {
+  description = "Whether to make the CloudWatch dashboard."
+  type        = bool
+  default     = true
+}
