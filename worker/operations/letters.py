@@ -1,0 +1,158 @@
+"""What one message of the dead-letter queue is: a failed interaction, a quarantined event, or somebody else's."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from worker.events import INTERACTION_ID, InvalidEventError, parse_event
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs.type_defs import MessageTypeDef
+
+Origin = Literal["interaction", "event", "foreign"]
+
+UNKNOWN = "-"
+
+STATUS_CHANGE = "Step Functions Execution Status Change"
+"""detail-type under which EventBridge reports executions that no Catch saw: TIMED_OUT and ABORTED."""
+
+_EXECUTION_ARN = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:execution:[^:]+:[^:]+\Z")
+
+_NO_ROOM_FOR_REASON = 262_144 - 256
+"""From this many bytes on a quarantined body can have come without `reason`: it may have filled the whole message."""
+
+_RUN_FACTS = frozenset({"error", "executionArn"})
+"""What the state machine adds to the execution's input when it writes a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedInteraction:
+    """An execution that ended without a stored item."""
+
+    execution_arn: str
+    input: dict[str, Any]
+    """The execution's input, without what the dead letter adds."""
+    cause: str
+
+    @property
+    def redrive_name(self) -> str:
+        """Name of the execution that tries again.
+
+        One failed execution has one successor, so that a redrive that is killed and repeated starts nothing twice.
+        """
+        digest = hashlib.sha256(self.execution_arn.encode()).hexdigest()
+        return f"process-interaction-{self.input['interactionId'][:36]}-{digest[:22]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter. It has the body, which may hold personal data: only `dlq show` prints it."""
+
+    message_id: str
+    receipt: str
+    sent: datetime
+    receives: int
+    origin: Origin
+    error: str
+    """Error name of a failed interaction, reason of a quarantined event."""
+    interaction_id: str
+    """`-` where none can be read."""
+    body: str
+    attributes: Mapping[str, str]
+    failure: FailedInteraction | None = None
+
+    def names(self, wanted: str) -> bool:
+        """Whether `wanted` is this letter's interaction id or message id."""
+        return wanted in {self.interaction_id, self.message_id}
+
+
+def read_letter(message: "MessageTypeDef") -> Letter:
+    """The letter in a received message; never fails, whatever the body is."""
+    body = message.get("Body", "")
+    system = message.get("Attributes", {})
+    attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    document = _json_object(body)
+    origin, error, interaction_id, failure = _classify(body, document, attributes, system)
+    return Letter(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        sent=datetime.fromtimestamp(int(system.get("SentTimestamp", "0")) / 1000, UTC),
+        receives=int(system.get("ApproximateReceiveCount", "0")),
+        origin=origin,
+        error=error,
+        interaction_id=interaction_id,
+        body=body,
+        attributes=attributes,
+        failure=failure,
+    )
+
+
+def _classify(
+    body: str, document: dict[str, Any] | None, attributes: Mapping[str, str], system: Mapping[Any, str]
+) -> tuple[Origin, str, str, FailedInteraction | None]:
+    """Origin, error, interaction id, and the failed interaction where it is one."""
+    reason = attributes.get("reason")
+    if document is not None:
+        error, failure = _state_machine_letter(document) or _status_change(document) or ("", None)
+        # Another reason is the intake's: a quarantined body that imitates such a letter stays a quarantined body.
+        if failure is not None and reason in {None, error}:
+            return "interaction", error, failure.input["interactionId"], failure
+    if reason:
+        return "event", reason, _interaction_id(body), None
+    if code := attributes.get("ERROR_CODE"):
+        # What EventBridge could not deliver to the event queue, in the dead-letter queue of the rule's target.
+        return "event", f"EventBridge.{code}", _interaction_id(body), None
+    if "DeadLetterQueueSourceArn" in system:
+        return "event", "SQS.MaxReceives", _interaction_id(body), None
+    if len(body.encode()) >= _NO_ROOM_FOR_REASON or (document is not None and {"id", "detail"} <= document.keys()):
+        return "event", UNKNOWN, _interaction_id(body), None
+    return "foreign", UNKNOWN, UNKNOWN, None
+
+
+def _state_machine_letter(document: dict[str, Any]) -> tuple[str, FailedInteraction] | None:
+    """The letter that the state machine's Catch writes."""
+    error = document.get("error")
+    if not isinstance(error, dict):
+        return None
+    original = {name: value for name, value in document.items() if name not in _RUN_FACTS}
+    failure = _failure(document.get("executionArn"), original, str(error.get("Cause", "")))
+    return (str(error.get("Error", UNKNOWN)), failure) if failure else None
+
+
+def _status_change(document: dict[str, Any]) -> tuple[str, FailedInteraction] | None:
+    """An execution that ended without a word of the state machine, as EventBridge reports it."""
+    detail = document.get("detail")
+    if document.get("detail-type") != STATUS_CHANGE or not isinstance(detail, dict):
+        return None
+    original = _json_object(str(detail.get("input") or ""))
+    failure = _failure(detail.get("executionArn"), original, str(detail.get("cause") or ""))
+    return (f"Execution.{detail.get('status', UNKNOWN)}", failure) if failure else None
+
+
+def _failure(execution_arn: object, original: dict[str, Any] | None, cause: str) -> FailedInteraction | None:
+    if not isinstance(execution_arn, str) or not _EXECUTION_ARN.match(execution_arn) or original is None:
+        return None
+    interaction_id = original.get("interactionId")
+    if not isinstance(interaction_id, str) or not INTERACTION_ID.match(interaction_id):
+        return None
+    return FailedInteraction(execution_arn, original, cause)
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _interaction_id(body: str) -> str:
+    """The id of an event that could start an execution after all, for example when it only came too often."""
+    try:
+        return parse_event(body).interaction_id
+    except InvalidEventError:
+        return UNKNOWN
