@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from worker.local.arguments import amount, count, positive, share
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
 
@@ -22,34 +23,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '/_simulator/revoke ends all tokens, /_simulator/throttle {"seconds": 30} answers 429 for a while.'
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=count, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     limits = parser.add_argument_group("limits")
     limits.add_argument(
-        "--requests", type=_positive_int, default=300, help="API requests a client may send in a window (default: 300)"
+        "--requests", type=positive, default=300, help="API requests a client may send in a window (default: 300)"
     )
     limits.add_argument(
-        "--window", type=_seconds, default=60.0, help="length of the sliding window in seconds (default: 60)"
+        "--window", type=amount, default=60.0, help="length of the sliding window in seconds (default: 60)"
     )
     limits.add_argument(
-        "--token-lifetime", type=_seconds, default=86_400.0, help="expires_in of a token in seconds (default: 86400)"
+        "--token-lifetime", type=amount, default=86_400.0, help="expires_in of a token in seconds (default: 86400)"
     )
     limits.add_argument(
         "--most-tokens",
-        type=_positive_int,
+        type=positive,
         default=10,
         help="tokens of a client that are good at once; one more ends the oldest (default: 10)",
     )
     faults = parser.add_argument_group("faults", "shares are of API requests, from 0 to 1")
-    faults.add_argument("--errors", type=_share, default=0.0, help="share answered with 500, 502, 503 or 504")
-    faults.add_argument("--slow", type=_share, default=0.0, help="share answered late")
-    faults.add_argument("--slow-seconds", type=_seconds, default=5.0, help="how late that is (default: 5)")
-    faults.add_argument("--cut-off", type=_share, default=0.0, help="share whose body ends half way")
-    faults.add_argument("--revoke", type=_share, default=0.0, help="share whose token is revoked and answered with 401")
+    faults.add_argument("--errors", type=share, default=0.0, help="share answered with 500, 502, 503 or 504")
+    faults.add_argument("--slow", type=share, default=0.0, help="share answered late")
+    faults.add_argument("--slow-seconds", type=amount, default=5.0, help="how late that is (default: 5)")
+    faults.add_argument("--cut-off", type=share, default=0.0, help="share whose body ends half way")
+    faults.add_argument("--revoke", type=share, default=0.0, help="share whose token is revoked and answered with 401")
     faults.add_argument("--missing-prefix", default="", help="ids that start with this do not exist")
     faults.add_argument("--poison-prefix", default="", help="a request naming an id that starts with this gets 500")
     faults.add_argument(
         "--analytics-lag",
-        type=_seconds,
+        type=amount,
         default=0.0,
         help="seconds for which analytics does not know an id after it is first asked for",
     )
@@ -106,24 +107,3 @@ def _options(args: argparse.Namespace) -> Options:
         plan=plan,
         **credentials,
     )
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must be 0 or more seconds")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("must be from 0 to 1")
-    return value
