@@ -33,9 +33,7 @@ class DynamoDBCache:
         """A strongly consistent read; DynamoDB deletes expired items hours late, so the time is compared here."""
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                answer = await self._client.get_item(
-                    TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True
-                )
+                answer = await self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
             item: Any = answer.get("Item")
             if not item or float(item["expiresAt"]["N"]) <= time.time():
                 return None

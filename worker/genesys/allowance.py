@@ -1,0 +1,203 @@
+"""The request allowance of the OAuth client, shared by the fleet.
+
+Every request needs a slot: a point in time by the shared `Ledger`. Slots are taken from it for about a second ahead,
+so that the shared cache is written far less often than requests are sent, and nothing is stranded when a task falls
+idle. Before a slot is used, the ledger seen must be fresh enough to know of a 429 that another task has had.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from worker.errors import SharedCacheError
+from worker.genesys.pacing import Ledger, Pace
+from worker.ports import CacheEntry, Metrics, SharedCache
+
+FRESH_SECONDS = 0.4
+"""How old the ledger seen may be when a slot is used: a pause must reach every task well within 1 s."""
+
+LEAD_SECONDS = 0.2
+"""How long before the next slot is due a task tries to take it: longer than a write to the shared cache."""
+SLICE_SECONDS = 1.0
+"""How far beyond the first slot more are taken with it."""
+
+LATE_SECONDS = 0.5
+"""A slot that was missed by more is given up: used late, it would crowd those after it."""
+
+UNKNOWN_FLEET = 10
+"""How many tasks are assumed to share the allowance when the shared cache never answered."""
+
+PRESENCE_SECONDS = 20.0
+KEEP_SECONDS = 86400.0
+
+
+class Demand(NamedTuple):
+    """What waits for slots."""
+
+    requests: int
+    """How many could be sent now; 0 when nothing waits."""
+    full: bool
+    """The next request is as full as it gets, or has waited long enough: it may use the burst."""
+    fill: float
+    """How full the next request would be, 0 to 1: the fullest task goes first."""
+    since: float
+    """When the oldest that waits began to (seconds since the epoch)."""
+    until: float
+    """When to ask for the demand again at the latest."""
+
+
+class Allowance:
+    """The fleet's allowance as this task sees it. One `slot` call at a time."""
+
+    def __init__(self, cache: SharedCache, key: str, pace: Pace, metrics: Metrics) -> None:
+        self._cache = cache
+        self._key = key
+        self._pace = pace
+        self._metrics = metrics
+        self._member = uuid.uuid4().hex[:8]
+        self._entry: CacheEntry | None = None
+        self._ledger = Ledger()
+        self._seen_at = -1e9
+        self._paused_until = 0.0
+        self._slots: deque[float] = deque()
+        self._poked = asyncio.Event()
+        self._known = False
+        self._alone_next: float | None = None
+
+    @property
+    def gather_seconds(self) -> float:
+        """How long a request that is not full waits at most before it may use the burst like a full one."""
+        return self._pace.tolerance
+
+    def poke(self) -> None:
+        """Say that the demand has changed."""
+        self._poked.set()
+
+    async def slot(self, demand: Callable[[], Demand]) -> bool:
+        """Wait until one request may be sent, now; False when nothing waits any more."""
+        while (want := demand()).requests:
+            self._poked.clear()
+            wake_at = await self._try(want)
+            if wake_at is None:
+                return True
+            if (delay := min(wake_at, want.until) - time.time()) > 0:
+                await self._sleep(delay)
+        return False
+
+    async def pause(self, seconds: float) -> None:
+        """Stop everybody for `seconds`: Genesys Cloud answered 429."""
+        self._stop_until(time.time() + seconds)
+        try:
+            while True:
+                await self._read()
+                if self._ledger.paused_until >= self._paused_until or await self._write(self._ledger):
+                    return
+        except SharedCacheError:
+            return  # the next successful write carries it
+
+    async def stay_known(self) -> None:
+        """For as long as the task lives: be counted as one of the fleet, also while idle."""
+        while True:
+            try:
+                await self._read()
+                if time.time() - self._ledger.members.get(self._member, 0.0) > PRESENCE_SECONDS:
+                    await self._write(self._ledger)
+            except SharedCacheError:
+                pass
+            await asyncio.sleep(PRESENCE_SECONDS * random.uniform(0.5, 1))  # noqa: S311 - spreads writes
+
+    async def _try(self, want: Demand) -> float | None:
+        """Use a slot that is due, taking new ones as needed: None, or when to try again."""
+        now = time.time()
+        while self._slots and self._slots[0] < now - LATE_SECONDS:
+            self._slots.popleft()
+        if self._slots and self._slots[0] > now:
+            return self._slots[0]
+        try:
+            if time.monotonic() - self._seen_at > FRESH_SECONDS:
+                await self._read()
+            if self._paused_until > time.time():
+                return self._paused_until
+            if not self._slots:
+                wake_at = await self._take(want)
+                if not self._slots or wake_at > time.time():
+                    return wake_at
+        except SharedCacheError:
+            return self._try_alone()
+        self._slots.popleft()
+        return None
+
+    async def _take(self, want: Demand) -> float:
+        """Take a slice of slots when the next one is near; when to go on."""
+        now = time.time()
+        first = self._ledger.first_slot(self._pace, now, burst=want.full)
+        # Of the tasks that wait for the same slot the fullest comes first, and equals take turns by chance.
+        lead = LEAD_SECONDS * (1.0 if want.full else want.fill)
+        if first > now + lead:
+            wake_at = first - lead
+            if len(self._ledger.members) > 1:
+                wake_at += random.uniform(0, LEAD_SECONDS / 4)  # noqa: S311
+            return wake_at if want.full else min(wake_at, max(now, want.since + self.gather_seconds))
+        ledger, due = self._ledger.take(self._pace, now, want.requests, first + SLICE_SECONDS, burst=want.full)
+        if await self._write(ledger):
+            self._slots.extend(due)
+            return due[0]
+        await self._read()
+        return now
+
+    async def _read(self) -> None:
+        asked_at = time.monotonic()
+        entry = await self._cache.get(self._key)
+        self._remember(entry, Ledger.parse(entry.content) if entry else Ledger(), asked_at)
+
+    async def _write(self, ledger: Ledger) -> bool:
+        """Write what was made of the ledger seen last; False when somebody else was faster."""
+        asked_at = time.monotonic()
+        ledger = ledger.seen(self._member, time.time())
+        if self._paused_until > ledger.paused_until:
+            ledger = ledger.paused(self._paused_until, self._pace)
+        expected = self._entry.version if self._entry else None
+        entry = await self._cache.put(self._key, ledger.dump(), expected=expected, seconds=KEEP_SECONDS)
+        if entry is not None:
+            self._remember(entry, ledger, asked_at)
+        return entry is not None
+
+    def _remember(self, entry: CacheEntry | None, ledger: Ledger, asked_at: float) -> None:
+        lost = self._known and entry is None
+        if self._alone_next is not None or lost:
+            self._alone_next = None
+            ledger = ledger.without_burst(time.time(), self._pace)
+        self._known = True
+        self._entry, self._ledger, self._seen_at = entry, ledger, asked_at
+        self._stop_until(ledger.paused_until)
+
+    def _stop_until(self, until: float) -> None:
+        if until > self._paused_until:
+            self._paused_until = until
+            self._metrics.paused_until(until)
+            self._slots.clear()
+            self.poke()
+
+    def _try_alone(self) -> float | None:
+        """As `_try`, within this task's share, while the shared cache is away."""
+        now = time.time()
+        self._slots.clear()
+        interval = self._pace.share(max(1, len(self._ledger.members)) if self._known else UNKNOWN_FLEET)
+        if self._alone_next is None:
+            self._alone_next = now + interval
+        due = max(self._alone_next, self._paused_until)
+        if due > now:
+            return min(due, now + 1.0)
+        self._alone_next = now + interval
+        return None
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+        except TimeoutError:
+            pass

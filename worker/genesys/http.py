@@ -1,0 +1,77 @@
+"""What every answer of Genesys Cloud needs: bounded reading, `Retry-After`, the correlation id for their support."""
+
+import re
+from typing import Any
+
+import aiohttp
+import pydantic_core
+
+from worker.errors import RateLimited
+
+BODY_LIMIT = 32 * 2**20
+"""Bytes of one answer after decompression. A larger batch is split, so that only one interaction can be too large."""
+
+DEFAULT_PAUSE_SECONDS = 15.0
+"""Without a readable `Retry-After`. A sliding window of 60 s frees up little by little."""
+LONGEST_PAUSE_SECONDS = 3600.0
+"""Daily limits answer with hours; asking once an hour does no harm and finds out that a limit was lifted."""
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+
+
+class PausedError(RateLimited):
+    """A 429: nobody who shares the OAuth client should ask again for `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class TooLargeError(ValueError):
+    """The answer is larger than BODY_LIMIT."""
+
+
+def retry_after(response: aiohttp.ClientResponse) -> float:
+    """Seconds to pause after a 429; a missing or absurd header gives a sensible number."""
+    text = response.headers.get("Retry-After", "").strip()
+    if not text.isascii() or not text.isdigit():
+        return DEFAULT_PAUSE_SECONDS
+    return float(min(max(int(text[:9]), 1), LONGEST_PAUSE_SECONDS))
+
+
+def correlation_id(response: aiohttp.ClientResponse) -> str:
+    """`, ININ-Correlation-Id …` for the end of an error text; empty when there is none."""
+    text = response.headers.get("ININ-Correlation-Id", "")
+    return f", ININ-Correlation-Id {text}" if _CORRELATION_ID.match(text) else ""
+
+
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises TooLargeError above BODY_LIMIT, aiohttp.ClientError when it is cut off."""
+    chunks = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            response.close()
+            raise TooLargeError(f"the answer is larger than {BODY_LIMIT} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def read_json(response: aiohttp.ClientResponse) -> Any:
+    """The body of a small answer as JSON, or None when it is none."""
+    body = await read_body(response)
+    try:
+        return pydantic_core.from_json(body)
+    except ValueError:
+        return None
+
+
+def error_code(body: bytes) -> str:
+    """The `code` of an API error, made safe for a log line; empty when there is none."""
+    try:
+        answer = pydantic_core.from_json(body)
+    except ValueError:
+        return ""
+    code = answer.get("code") if isinstance(answer, dict) else None
+    return re.sub(r"[^A-Za-z0-9._-]", "?", code[:80]) if isinstance(code, str) else ""

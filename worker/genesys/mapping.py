@@ -1,0 +1,85 @@
+"""From what Genesys Cloud answers to `Details`. Unknown fields and values pass; only a start time is required."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from worker.errors import Invalid
+from worker.events import parse_time
+from worker.ports import Details
+
+COMMUNICATIONS = {"calls": "voice", "chats": "chat", "emails": "email", "messages": "message", "callbacks": "callback"}
+"""Lists of a participant in `GET /api/v2/conversations/{id}`, and the channel that each stands for."""
+
+_LONGEST_LABEL = 64
+
+Mapper = Callable[[Any], Details]
+
+
+def mapper_for(template: str | None) -> Mapper:
+    """How to read the answers to this path template; None is the batched analytics endpoint."""
+    path = (template or "").partition("?")[0].rstrip("/")
+    if template is None or path == "/api/v2/analytics/conversations/{interactionId}/details":
+        return from_analytics
+    if path == "/api/v2/conversations/{interactionId}":
+        return from_conversation
+    return from_template
+
+
+def from_analytics(document: Any) -> Details:
+    """Details from an analytics conversation. Raises errors.Invalid without a readable start time."""
+    fields = _object(document)
+    media = (
+        session.get("mediaType")
+        for participant in _objects(fields.get("participants"))
+        for session in _objects(participant.get("sessions"))
+    )
+    return _details(fields, "conversationStart", (label.lower() for label in _labels(media)))
+
+
+def from_conversation(document: Any) -> Details:
+    """Details from the operational conversation. Raises errors.Invalid without a readable start time."""
+    fields = _object(document)
+    channels = (
+        COMMUNICATIONS[kind]
+        for participant in _objects(fields.get("participants"))
+        for kind, communications in participant.items()
+        if kind in COMMUNICATIONS and isinstance(communications, list) and communications
+    )
+    return _details(fields, "startTime", channels)
+
+
+def from_template(document: Any) -> Details:
+    """`startTime` and `channels` as answered. Raises errors.Invalid without a readable start time."""
+    fields = _object(document)
+    channels = fields.get("channels")
+    return _details(fields, "startTime", _labels(channels if isinstance(channels, list) else ()))
+
+
+def _details(fields: dict[str, Any], start_field: str, channels: Iterable[str]) -> Details:
+    start = fields.get(start_field)
+    if not isinstance(start, str):
+        raise Invalid(f"the details have no {start_field}")
+    try:
+        moment = parse_time(start)
+    except ValueError:
+        raise Invalid(f"the details' {start_field} is not ISO 8601") from None
+    return Details(moment, tuple(dict.fromkeys(channels)))
+
+
+def _labels(values: Iterable[Any]) -> Iterator[str]:
+    """Short printable texts among `values`; what else is there has no place in a record."""
+    for value in values:
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL and value.isprintable():
+            yield value
+
+
+def _object(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise Invalid("the details are not a JSON object")
+    return document
+
+
+def _objects(values: Any) -> Iterator[dict[str, Any]]:
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, dict):
+            yield value

@@ -1,0 +1,118 @@
+"""When requests may be sent: even spacing with a small burst, so that no window of time holds too many.
+
+The generic cell rate algorithm: the whole state is one time, `next_free`, by which the slots given out so far are
+used up at even spacing. A slot may be used up to `tolerance` earlier than that; this is the burst.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+MEMBER_SECONDS = 60.0
+"""A task that was not seen for so long no longer counts as one of the fleet."""
+
+_BURST_SHARE = 0.02
+_HEADROOM_SHARE = 1 / 60
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """At most `limit` requests in any `window` seconds.
+
+    Requests arrive a little later than they were sent, not all equally much: `headroom` is how far apart the delays
+    may be before a window at the receiver could hold one too many. With burst b and headroom h, spacing by
+    (window + h) / (limit - b + 1) keeps every window within the limit and uses 96 % of it or more.
+    """
+
+    limit: int
+    window: float = 60.0
+
+    @property
+    def burst(self) -> int:
+        """Requests that may be sent at once after a quiet time."""
+        return max(1, int(self.limit * _BURST_SHARE))
+
+    @property
+    def headroom(self) -> float:
+        """Seconds."""
+        return self.window * _HEADROOM_SHARE
+
+    @property
+    def interval(self) -> float:
+        """Seconds between requests."""
+        return (self.window + self.headroom) / (self.limit - self.burst + 1)
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds by which a burst may run ahead of even spacing."""
+        return (self.burst - 1) * self.interval
+
+    def share(self, members: int) -> float:
+        """Seconds between the requests of one of `members` tasks that do not see each other; no burst."""
+        whole = self.limit // members
+        return (self.window + self.headroom) / whole if whole else self.interval * members
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the fleet knows of its allowance. Times are seconds since the epoch."""
+
+    next_free: float = 0.0
+    paused_until: float = 0.0
+    members: Mapping[str, float] = field(default_factory=dict)
+    """When each task was last seen."""
+
+    @classmethod
+    def parse(cls, content: str) -> "Ledger":
+        """The ledger in the shared cache; what is no such thing counts as an empty one."""
+        try:
+            fields = json.loads(content)
+            times = (float(fields["next"]), float(fields["paused"]))
+            members = {str(name): float(seen) for name, seen in fields["members"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
+        return cls(*times, members) if all(map(math.isfinite, (*times, *members.values()))) else cls()
+
+    def dump(self) -> str:
+        """The ledger as it goes into the shared cache."""
+        members = {name: round(seen) for name, seen in self.members.items()}
+        return json.dumps(
+            {"next": round(self.next_free, 6), "paused": self.paused_until, "members": members}, separators=(",", ":")
+        )
+
+    def seen(self, member: str, now: float) -> "Ledger":
+        """With `member` alive, and without those that are gone."""
+        alive = {name: seen for name, seen in self.members.items() if abs(now - seen) < MEMBER_SECONDS}
+        return replace(self, members={**alive, member: now})
+
+    def paused(self, until: float, pace: Pace) -> "Ledger":
+        """Nobody sends before `until`, and afterwards without a burst: the receiver counts otherwise than we do."""
+        return replace(
+            self, paused_until=max(self.paused_until, until), next_free=max(self.next_free, until + pace.tolerance)
+        )
+
+    def without_burst(self, now: float, pace: Pace) -> "Ledger":
+        """When it is not known what was sent lately."""
+        return replace(self, next_free=max(self.next_free, now + pace.tolerance))
+
+    def first_slot(self, pace: Pace, now: float, *, burst: bool) -> float:
+        """When the next slot is due; only with `burst` ahead of even spacing."""
+        return max(now, self._bounded(pace, now) - (pace.tolerance if burst else 0.0), self.paused_until)
+
+    def take(self, pace: Pace, now: float, wanted: int, until: float, *, burst: bool) -> tuple["Ledger", list[float]]:
+        """Take up to `wanted` slots that are due by `until`, but at least one; the ledger after that, and the times."""
+        next_free = self._bounded(pace, now)
+        early = pace.tolerance if burst else 0.0
+        due: list[float] = []
+        while len(due) < max(wanted, 1):
+            slot = max(now, next_free - early, self.paused_until)
+            if due and slot > until:
+                break
+            due.append(slot)
+            next_free = max(next_free, slot) + pace.interval
+        return replace(self, next_free=next_free), due
+
+    def _bounded(self, pace: Pace, now: float) -> float:
+        """`next_free`, but a clock that is far ahead must not stop the fleet for as long as it is."""
+        return min(self.next_free, max(now, self.paused_until) + pace.window + pace.headroom + pace.tolerance)
