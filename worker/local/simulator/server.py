@@ -183,7 +183,8 @@ class Simulator:
         return max(1, round(until - now + 0.5))
 
     async def _batch(self, request: web.Request) -> web.Response:
-        ids = request.query.getall("id", [])
+        # The official SDKs send one `id` with commas, others repeat it.
+        ids = [one for value in request.query.getall("id", []) for one in value.split(",")]
         self.stats.batch_sizes[len(ids)] += 1
         if not ids or len(ids) > MOST_IDS:
             return replies.api_error(400, "bad.request", f"{len(ids)} ids where 1 to {MOST_IDS} are allowed")
