@@ -1,6 +1,6 @@
 """What the use case and the runtime need from the outside, as Protocols that the adapters fulfil."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -165,3 +165,17 @@ class SharedCache(Protocol):
         None when somebody else was faster, so that nothing was written. Raises errors.SharedCacheError; then it may
         have been written or not.
         """
+
+
+class QueueDepths(Protocol):
+    """How much waits in the queues."""
+
+    async def depths(self) -> Mapping[tuple[Queue, QueueState], int]:
+        """Messages by queue and state. Raises errors.TryLaterError."""
+
+
+class TaskProtection(Protocol):
+    """The container platform's protection against scaling in."""
+
+    async def protect(self, minutes: int | None) -> None:
+        """Protect this task for `minutes`, or no longer with None. Raises errors.TryLaterError."""

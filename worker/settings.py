@@ -1,11 +1,12 @@
 """Settings, read once from the environment and frozen."""
 
+import re
 import resource
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.genesys.regions import DOMAINS
@@ -18,7 +19,28 @@ HAND_BACK_SECONDS = 10
 _SPARE_FILES = 100
 """Open files besides the polls: other connections, the metrics endpoint, the event loop's own."""
 
-_ARN = r"^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:"
+
+def _arn_of(kind: str) -> AfterValidator:
+    pattern = re.compile(rf"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{{12}}:{kind}:[^\s:]+")
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(f"is not the ARN of one (arn:aws:states:REGION:ACCOUNT:{kind}:NAME)")
+        return value
+
+    return AfterValidator(check)
+
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+def _http_url(value: str) -> str:
+    """Checked as a URL and kept as written: SQS compares queue URLs as text."""
+    _HTTP_URL.validate_python(value)
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
 
 
 class SettingsError(Exception):
@@ -34,14 +56,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
-    event_queue_url: HttpUrl = Field(description="SQS queue that EventBridge delivers to")
-    state_machine_arn: str = Field(
-        pattern=_ARN + "stateMachine:.+", description="Standard state machine, one execution per event"
+    event_queue_url: Url = Field(description="SQS queue that EventBridge delivers to")
+    state_machine_arn: Annotated[str, _arn_of("stateMachine")] = Field(
+        description="Standard state machine, one execution per event"
     )
-    activity_arn: str = Field(
-        pattern=_ARN + "activity:.+", description="the activity that the state machine's task names"
+    activity_arn: Annotated[str, _arn_of("activity")] = Field(
+        description="the activity that the state machine's task names"
     )
-    dead_letter_queue_url: HttpUrl = Field(
+    dead_letter_queue_url: Url = Field(
         description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
     )
     interaction_table_name: str = Field(
@@ -57,10 +79,10 @@ class Settings(BaseSettings):
     genesys_client_secret: SecretStr = Field(
         min_length=1, description="OAuth client credentials: the secret; never printed"
     )
-    genesys_login_url: HttpUrl | None = Field(
+    genesys_login_url: Url | None = Field(
         default=None, description="base URL of the login, for the simulator or a proxy; from the region when unset"
     )
-    genesys_api_url: HttpUrl | None = Field(
+    genesys_api_url: Url | None = Field(
         default=None, description="base URL of the API, for the simulator or a proxy; from the region when unset"
     )
     genesys_details_path: str | None = Field(
@@ -159,7 +181,7 @@ class Settings(BaseSettings):
     def conflicts(self) -> list[str]:
         """What is wrong between settings that are right one by one, a line each."""
         found = []
-        if str(self.event_queue_url) == str(self.dead_letter_queue_url):
+        if self.event_queue_url == self.dead_letter_queue_url:
             found.append(
                 "DEAD_LETTER_QUEUE_URL: is the event queue itself, so a dead letter would come back for ever; "
                 "name a queue of its own"

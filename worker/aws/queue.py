@@ -1,22 +1,29 @@
 """The event queue and the dead-letter queue on SQS."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from worker.aws.clients import AWS_ERRORS, error_code
 from worker.errors import TryLaterError
-from worker.ports import Message
+from worker.ports import Message, Queue, QueueState
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
 BATCH = 10
 """What one SQS call carries at most."""
 
 LONG_POLL_SECONDS = 20
 """The longest that SQS holds a receive."""
+
+_DEPTHS: dict["QueueAttributeNameType", QueueState] = {
+    "ApproximateNumberOfMessages": "visible",
+    "ApproximateNumberOfMessagesNotVisible": "in_flight",
+    "ApproximateNumberOfMessagesDelayed": "delayed",
+}
 
 _MESSAGE_TOO_LONG = frozenset({"InvalidParameterValue", "InvalidParameterValueException", "InvalidMessageContents"})
 _ATTEMPTS = 2
@@ -63,6 +70,18 @@ class SqsEventQueue:
             return await self._calls.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
 
         await _in_batch("hide", call, messages, {"VisibilityTimeout": seconds})
+
+    async def depths(self) -> Mapping[tuple[Queue, QueueState], int]:
+        urls: dict[Queue, str] = {"events": self._url, "dead_letters": self._dead_letter_url}
+        found: dict[tuple[Queue, QueueState], int] = {}
+        for queue, url in urls.items():
+            try:
+                answer = await self._calls.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))
+            except AWS_ERRORS as error:
+                raise TryLaterError(error_code(error)) from error
+            for attribute, state in _DEPTHS.items():
+                found[queue, state] = int(answer["Attributes"][attribute])
+        return found
 
     async def quarantine(self, message: Message, reason: str) -> None:
         attributes: dict[str, Any] = {"reason": {"DataType": "String", "StringValue": reason}}

@@ -1,0 +1,78 @@
+"""The commands.
+
+Each one's module is imported only when it is asked for, so that the service starts quickly and an installation without
+the `local` extra has no use for what that brings.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dotenv import load_dotenv
+
+from worker.settings import SettingsError
+
+PROGRAM = "interaction-worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A module with `add_arguments(parser)` and `run(arguments) -> exit status`."""
+
+    module: str
+    does: str
+
+
+COMMANDS = {
+    "run": Command("worker.app", "the service, until SIGTERM or SIGINT (also with no command)"),
+    "demo": Command("worker.local.demo", "everything on this machine: no AWS account, no Docker"),
+    "doctor": Command("worker.operations.doctor", "check settings, credentials, AWS resources and the Genesys login"),
+    "dlq": Command("worker.operations.dlq", "look at dead letters, and send them through again"),
+    "simulator": Command("worker.local.simulator", "the Genesys Cloud simulator alone"),
+    "bootstrap": Command("worker.local.bootstrap", "create all AWS resources on AWS_ENDPOINT_URL, for local work"),
+    "publish": Command("worker.local.publish", "send made-up events"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0 good, 1 fault, 2 wrong usage or settings."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] in (["-h"], ["--help"], ["help"]):
+        print(_overview())
+        return 0
+    name, rest = (given[0], given[1:]) if given and not given[0].startswith("-") else ("run", given)
+    if name not in COMMANDS:
+        print(f"{PROGRAM}: there is no command {name!r}\n\n{_overview()}", file=sys.stderr)
+        return 2
+    # Into the environment, not into Settings: so that the AWS_* variables of a .env file reach botocore too.
+    load_dotenv(".env")
+    try:
+        return _run(name, rest)
+    except SettingsError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(name: str, rest: list[str]) -> int:
+    command = COMMANDS[name]
+    try:
+        module = importlib.import_module(command.module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("worker"):
+            raise
+        print(f"{name}: {error.name} is missing; pip install '{PROGRAM}[local]'", file=sys.stderr)
+        return 2
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=command.does)
+    module.add_arguments(parser)
+    status: int = module.run(parser.parse_args(rest))
+    return status
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    rows = "\n".join(f"  {name:<{width}}{command.does}" for name, command in COMMANDS.items())
+    return f"usage: {PROGRAM} COMMAND [--help]\n\n{rows}"

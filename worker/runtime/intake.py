@@ -1,0 +1,132 @@
+"""Intake: from the event queue into executions.
+
+A message is deleted only after its execution, or its quarantine, is confirmed. A receiver takes no further messages
+before the ones it has are done, so no more is in memory than ten messages a receiver.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
+
+from worker.errors import TryLaterError
+from worker.events import InvalidEventError, parse_event
+from worker.ports import EventOutcome, EventQueue, Message, Metrics, StateMachine
+from worker.runtime.health import Outage, Tick
+from worker.runtime.stopping import Backoff, Stopping
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """`concurrency` receivers that share a budget of as many StartExecution calls at the same time."""
+
+    def __init__(
+        self,
+        queue: EventQueue,
+        state_machine: StateMachine,
+        metrics: Metrics,
+        stopping: Stopping,
+        *,
+        concurrency: int,
+        visibility_seconds: int,
+    ) -> None:
+        self._queue = queue
+        self._state_machine = state_machine
+        self._metrics = metrics
+        self._stopping = stopping
+        self._budget = asyncio.Semaphore(concurrency)
+        self._visibility_seconds = visibility_seconds
+        self._receiving = Outage("sqs")
+        self._accepting = Outage("accepting events")
+
+    async def receive(self, tick: Tick) -> None:
+        """One receiver, until a stop is requested. An open long poll is awaited, and what it brings is given back."""
+        backoff = Backoff()
+        while not self._stopping.requested:
+            tick()
+            try:
+                messages = await self._queue.receive()
+            except TryLaterError as error:
+                self._receiving.failed(error)
+                await self._stopping.sleep(backoff.delay())
+                continue
+            backoff.reset()
+            self._receiving.ok()
+            if messages:
+                await self._work_off(messages, tick)
+
+    async def _work_off(self, messages: Sequence[Message], tick: Tick) -> None:
+        started = time.monotonic()
+        received = time.time()
+        for message in messages:
+            self._metrics.queue_wait(max(0.0, received - message.sent_at))
+        outcomes: Counter[str] = Counter()
+        running = {asyncio.create_task(self._accept(message)): message for message in messages}
+        try:
+            while running:
+                # Half the visibility time-out: late enough to cost nothing on a good day, early enough to try twice.
+                done, _ = await asyncio.wait(running, timeout=self._visibility_seconds / 2)
+                tick()
+                outcomes.update(await self._finish({running.pop(task): task.result() for task in done}))
+                if running:
+                    await self._queue.hide(list(running.values()), self._visibility_seconds)
+        finally:
+            for task in running:
+                task.cancel()
+        log.info("intake_batch", received=len(messages), seconds=round(time.monotonic() - started, 4), **outcomes)
+
+    async def _accept(self, message: Message) -> EventOutcome:
+        """Try until the execution or the quarantine is confirmed, or a stop is requested.
+
+        Throttles and outages are waited out here, with the message hidden: giving it back would count as a receive
+        and bring it to the dead-letter queue of the queue's redrive policy.
+        """
+        if self._stopping.requested:
+            return "returned"
+        call = self._call(message)
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._budget:
+                    outcome = await call()
+            except TryLaterError as error:
+                self._accepting.failed(error)
+            except InvalidEventError as error:
+                call = self._quarantine(message, error)
+                continue
+            else:
+                self._accepting.ok()
+                return outcome
+            await self._stopping.sleep(backoff.delay())
+            if self._stopping.requested:
+                return "returned"
+
+    def _call(self, message: Message) -> Callable[[], Awaitable[EventOutcome]]:
+        try:
+            event = parse_event(message.body)
+        except InvalidEventError as error:
+            return self._quarantine(message, error)
+        return lambda: self._state_machine.start(event)
+
+    def _quarantine(self, message: Message, error: InvalidEventError) -> Callable[[], Awaitable[EventOutcome]]:
+        async def quarantine() -> EventOutcome:
+            await self._queue.quarantine(message, error.reason)
+            log.warning("event_quarantined", message_id=message.id, reason=error.reason, explanation=str(error))
+            return "quarantined"
+
+        return quarantine
+
+    async def _finish(self, outcomes: Mapping[Message, EventOutcome]) -> list[EventOutcome]:
+        """Delete what is confirmed, make the rest visible again, and count."""
+        confirmed = [message for message, outcome in outcomes.items() if outcome != "returned"]
+        returned = [message for message, outcome in outcomes.items() if outcome == "returned"]
+        if confirmed:
+            await self._queue.delete(confirmed)
+        if returned:
+            await self._queue.hide(returned, 0)
+        for outcome in outcomes.values():
+            self._metrics.event(outcome)
+        return list(outcomes.values())

@@ -1,0 +1,54 @@
+"""One JSON object a line on stdout, for our own lines and for the libraries' warnings.
+
+No line holds a payload, a token, a secret or personal data, at any level: libraries stay at `warning`, because their
+debug lines hold whole requests, and an exception is written as its type and its frames: its text may quote data.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure_logging(level: str = "info", form: Literal["json", "console"] | None = None) -> None:
+    """Set up structlog and the standard library's logging. `form` None: console on a terminal, else JSON."""
+    console = form == "console" or (form is None and sys.stdout.isatty())
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _frames_only,
+    ]
+    render: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _frames_only, render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _frames_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """`exc_info` as exception types and code places, without the exceptions' texts."""
+    info: Any = event.pop("exc_info", None)
+    if not info:
+        return event
+    error = sys.exception() if info is True else info[1] if isinstance(info, tuple) else info
+    chain = []
+    while isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        chain.append({"type": type(error).__name__, "frames": places})
+        error = error.__cause__ or error.__context__
+    event["exception"] = chain
+    return event
