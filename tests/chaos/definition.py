@@ -1,0 +1,19 @@
+"""The state machine file with other numbers, for emulators that do not shorten waits themselves.
+
+Only how long is waited changes. What is retried, how often, and where it ends stays as it is in the file.
+"""
+
+import json
+
+
+def shortened(definition: str, *, heartbeat_seconds: int, interval_seconds: int = 1, longest_seconds: int = 2) -> str:
+    """`definition` with a heartbeat time-out of `heartbeat_seconds` and retries from `interval_seconds` on."""
+    document = json.loads(definition)
+    for state in document["States"].values():
+        if "HeartbeatSeconds" in state:
+            state["HeartbeatSeconds"] = heartbeat_seconds
+        for retrier in state.get("Retry", ()):
+            if "IntervalSeconds" in retrier:
+                retrier["IntervalSeconds"] = min(interval_seconds, retrier["IntervalSeconds"])
+                retrier["MaxDelaySeconds"] = min(longest_seconds, retrier["MaxDelaySeconds"])
+    return json.dumps(document)

@@ -1,0 +1,12 @@
+"""The state machine on the embedded emulator, which passes waits quickly and enforces no heartbeat."""
+
+import pytest
+
+from tests.conftest import Stack
+from tests.contract.state_machine import Engine, StateMachineConformance
+
+
+class TestOnTheEmbeddedEmulator(StateMachineConformance):
+    @pytest.fixture
+    def engine(self, stack: Stack) -> Engine:
+        return Engine(stack.clients.stepfunctions, stack.clients.sqs, stack.settings)
