@@ -47,6 +47,7 @@ class DynamoDBCache:
         now = time.time()
         put: PutItemInputTypeDef = {
             "TableName": self._table,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             "Item": {
                 "pk": {"S": key},
                 "content": {"S": content},
@@ -66,9 +67,11 @@ class DynamoDBCache:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._client.put_item(**put)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-                return None
-            raise _unavailable(error) from error
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise _unavailable(error) from error
+            # The client sends again what got no answer: then it is this very write that is in the way.
+            found: Any = error.response.get("Item") or {}
+            return entry if found.get("version", {}).get("S") == entry.version else None
         except (TimeoutError, BotoCoreError) as error:
             raise _unavailable(error) from error
         return entry
