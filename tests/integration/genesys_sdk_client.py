@@ -1,4 +1,4 @@
-"""Genesys Cloud's official SDK as a client: `python genesys_sdk_client.py URL CLIENT_ID SECRET ID…` prints what it read.
+"""Genesys Cloud's official SDK as a client of `URL CLIENT_ID SECRET ID…`; prints what it read as JSON.
 
 In a process of its own, because importing the SDK starts threads and changes the logging of the whole process.
 """

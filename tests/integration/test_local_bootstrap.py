@@ -1,19 +1,17 @@
 """`bootstrap` against the emulator, over the network."""
 
-import argparse
 import json
 
 import pytest
 
 from tests.conftest import Stack
+from worker import cli
 from worker.local import bootstrap
 from worker.settings import load_settings
 
 
 def _run(prefix: str) -> int:
-    parser = argparse.ArgumentParser()
-    bootstrap.add_arguments(parser)
-    return bootstrap.run(parser.parse_args(["--prefix", prefix]))
+    return cli.main(["bootstrap", "--prefix", prefix])
 
 
 async def test_an_event_put_on_the_bus_arrives_in_the_event_queue(stack: Stack) -> None:

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from worker.aws.clients import AWS_ERRORS
 from worker.local.aws import Clients, explain, open_clients
-from worker.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
@@ -207,12 +206,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Create the resources and print the settings that name them."""
+    """Create the resources and print the settings that name them. Raises SettingsError."""
     try:
         settings = asyncio.run(_bootstrap(Names(args.prefix)))
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
     except AWS_ERRORS as error:
         print(f"bootstrap: {explain(error)}", file=sys.stderr)
         return 1

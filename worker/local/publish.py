@@ -32,13 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish, and say what was sent."""
+    """Publish, and say what was sent. Raises SettingsError."""
     start = time.monotonic()
     try:
         asyncio.run(_publish(args))
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
     except (PublishError, *AWS_ERRORS) as error:
         print(f"publish: {error if isinstance(error, PublishError) else explain(error)}", file=sys.stderr)
         return 1

@@ -1,0 +1,140 @@
+"""The `demo` command: the whole way of an event on this machine, with every event accounted for at the end."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from worker.aws.clients import AWS_ERRORS
+from worker.local.arguments import positive
+from worker.local.aws import explain
+from worker.local.demo.display import Display, Glance, print_result, summary
+from worker.local.demo.ledger import Account, Ledger
+from worker.local.demo.script import Script
+from worker.local.demo.world import World, WorldError, running_world
+from worker.local.emulator import EmulatorError
+from worker.local.traffic import PublishError
+
+_LOOK_SECONDS = 0.4
+_QUIET_LOOKS = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.description = (
+        "Runs everything on this machine: an embedded AWS emulator, a Genesys Cloud simulator and workers; publishes "
+        "events through EventBridge and shows what became of every one. Needs no AWS account and no Docker, and leaves "
+        "nothing running. The exit status is 0 only when all events are accounted for."
+    )
+    parser.add_argument("--events", type=positive, default=500, help="how many (default: %(default)s)")
+    parser.add_argument("--workers", type=positive, default=2, help="worker processes (default: %(default)s)")
+    parser.add_argument(
+        "--faults",
+        action="store_true",
+        help="add rate limits, 5xx answers, cut-off bodies, ended tokens, unknown interactions, malformed and "
+        "duplicate events",
+    )
+    parser.add_argument("--keep", action="store_true", help="stay up afterwards, with the URLs printed, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="print a machine-readable summary as the last line")
+    parser.add_argument(
+        "--timeout", type=positive, default=150, help="seconds after which what is open counts as it is (default: 150)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; 128 + the signal's number when interrupted before the result."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    with tempfile.TemporaryDirectory(prefix="interaction-worker-demo-") as directory:
+        try:
+            return asyncio.run(_until_signal(args, console, Path(directory)))
+        except (EmulatorError, WorldError, PublishError) as error:
+            print(f"demo: {error}", file=sys.stderr)
+        except AWS_ERRORS as error:
+            print(f"demo: {explain(error)}", file=sys.stderr)
+    return 1
+
+
+async def _until_signal(args: argparse.Namespace, console: Console, directory: Path) -> int:
+    """Run until the end or a signal, whichever comes first; either way everything is stopped before this returns."""
+    work = asyncio.ensure_future(_demo(args, console, directory))
+    received: list[int] = []
+
+    def interrupt(number: int) -> None:
+        received.append(number)
+        work.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
+    try:
+        return 0 if (await work).complete else 1
+    except asyncio.CancelledError:
+        print("interrupted; everything is stopped", file=sys.stderr)
+        return 128 + received[0]
+
+
+async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> Account:
+    console.print(f"starting the AWS emulator, the Genesys Cloud simulator and {args.workers} workers")
+    async with running_world(directory, workers=args.workers, faults=args.faults) as world:
+        ledger = Ledger(world.clients, world.settings)
+        start = time.monotonic()
+        script = Script(world, ledger, args.events, faults=args.faults)
+        with Display(console, args.events) as display:
+            account = await _watch(world, ledger, script, display, args)
+        result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
+        print_result(console, result)
+        if args.keep:
+            _print_urls(console, world)
+        if args.json:
+            print(json.dumps(result), flush=True)
+        if args.keep:
+            await _until_interrupted()
+    return account
+
+
+async def _watch(world: World, ledger: Ledger, script: Script, display: Display, args: argparse.Namespace) -> Account:
+    """Publish, and look until every event is accounted for, or nothing moves any more, or time is up."""
+    deadline = time.monotonic() + args.timeout
+    quiet_looks = 0
+    publishing = asyncio.ensure_future(script.play())
+    try:
+        while True:
+            world.check()
+            counts = await ledger.counts()
+            glance = Glance(args.events, ledger.events, **counts, stats=world.simulator.stats.as_dict())
+            display.show(glance)
+            late = time.monotonic() > deadline
+            if late or (publishing.done() and (glance.all_seen or glance.queued == 0)):
+                await publishing
+                account = await ledger.settle()
+                # EventBridge delivers a little after it has accepted, so nothing is lost at first sight.
+                quiet_looks = 0 if account.open else quiet_looks + 1
+                if late or account.complete or quiet_looks == _QUIET_LOOKS:
+                    return account
+            await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        publishing.cancel()
+
+
+def _print_urls(console: Console, world: World) -> None:
+    console.print(
+        f"Still running until Ctrl-C. AWS emulator {world.emulator.url}, Genesys simulator {world.simulator.url}"
+    )
+    for url in world.worker_urls:
+        console.print(f"worker {url}/metrics {url}/livez {url}/readyz")
+    console.print("To use them from another shell:")
+    for name, value in {**world.emulator.environment, **world.settings}.items():
+        console.print(f"  export {name}={value}")
+
+
+async def _until_interrupted() -> None:
+    """Wait for SIGINT or SIGTERM, which here mean that all is well."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
