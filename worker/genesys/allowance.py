@@ -25,9 +25,6 @@ LEAD_SECONDS = 0.2
 SLICE_SECONDS = 1.0
 """How far beyond the first slot more are taken with it."""
 
-LATE_SECONDS = 0.5
-"""A slot that was missed by more is given up: used late, it would crowd those after it."""
-
 UNKNOWN_FLEET = 10
 """How many tasks are assumed to share the allowance when the shared cache never answered."""
 
@@ -113,7 +110,7 @@ class Allowance:
     async def _try(self, want: Demand) -> float | None:
         """Use a slot that is due, taking new ones as needed: None, or when to try again."""
         now = time.time()
-        while self._slots and self._slots[0] < now - LATE_SECONDS:
+        while self._slots and self._slots[0] < now - self._pace.latest:
             self._slots.popleft()
         if self._slots and self._slots[0] > now:
             return self._slots[0]

@@ -142,7 +142,7 @@ class Batching:
         now = time.time()
         self._hand_back(now - self._longest_wait)
         while self._again and not any(call.waiters for call in self._again[0].calls):
-            self._fail(self._again.popleft(), Unavailable("nobody waits for it"))
+            self._fail(self._again.popleft(), Unavailable("nobody waits for it any more"))
         if self._again:
             since = min(call.since for group in self._again for call in group.calls)
             return Demand(len(self._again), True, 1.0, since, since + self._longest_wait)
@@ -198,7 +198,8 @@ class Batching:
             self._tokens.confirm(token)
             group.splitting.failures = 0
             for call in group.calls:
-                self._finish(call, results.get(call.interaction_id) or Unavailable("no result"))
+                self._finish(call, results[call.interaction_id])
+            self._go_on(group)
 
     def _token_refused(self, group: Group, token: str, error: TokenRefusedError) -> None:
         self._tokens.discard(token)
@@ -209,15 +210,20 @@ class Batching:
             self._again.append(group)
 
     def _split(self, group: Group, blame: BlameError) -> None:
-        parts = group.blamed(blame)
-        if isinstance(parts, AttemptError):
-            self._fail(group, parts)
-        else:
-            self._again.extend(parts)
+        for ended, error in group.blamed(blame):
+            for call in ended.calls:
+                self._finish(call, error)
+        self._go_on(group)
 
     def _fail(self, group: Group, error: AttemptError) -> None:
         for call in group.calls:
             self._finish(call, error)
+        self._go_on(group)
+
+    def _go_on(self, group: Group) -> None:
+        """After the end of `group`: with the next part of the batch that it was a part of."""
+        if group.splitting.parts:
+            self._again.append(group.splitting.parts.popleft())
 
     def _fail_queued(self, error: AttemptError) -> None:
         for call in [*self._pending.values(), *(call for group in self._again for call in group.calls)]:

@@ -1,6 +1,7 @@
 """Calls for details, and the groups of them that one request asks for."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 
 from worker.errors import AttemptError, Invalid, Unavailable
@@ -37,10 +38,12 @@ class Call:
 
 @dataclass(slots=True)
 class Splitting:
-    """What the parts of one failed batch have in common."""
+    """The parts of one failed batch, asked for one after the other to tell an id at fault from an outage."""
 
     failures: int = 0
     """In a row."""
+    parts: "deque[Group]" = field(default_factory=deque)
+    """Not asked for yet."""
 
 
 @dataclass(slots=True)
@@ -51,13 +54,18 @@ class Group:
     splitting: Splitting = field(default_factory=Splitting)
     token_refused: bool = False
 
-    def blamed(self, blame: BlameError) -> "list[Group] | AttemptError":
-        """After a failed request: the smaller groups to ask for instead, or what it means for all its calls."""
-        self.splitting.failures += 1
-        if len(self.calls) == 1:
-            return blame.error
-        if self.splitting.failures >= MOST_FAILURES:
+    def blamed(self, blame: BlameError) -> "list[tuple[Group, AttemptError]]":
+        """After a failed request: which groups end here and how; what is to be asked for instead is in `parts`."""
+        splitting = self.splitting
+        splitting.failures += 1
+        if splitting.failures >= MOST_FAILURES:
             # Not the fault of every single id, so none may be rejected for good.
-            return Unavailable(str(blame)) if isinstance(blame.error, Invalid) else blame.error
+            error = Unavailable(str(blame)) if isinstance(blame.error, Invalid) else blame.error
+            ended = [self, *splitting.parts]
+            splitting.parts.clear()
+            return [(group, error) for group in ended]
+        if len(self.calls) == 1:
+            return [(self, blame.error)]
         middle = len(self.calls) // 2
-        return [Group(half, self.splitting) for half in (self.calls[:middle], self.calls[middle:])]
+        splitting.parts.extend(Group(half, splitting) for half in (self.calls[:middle], self.calls[middle:]))
+        return []

@@ -1,5 +1,6 @@
 """The OAuth login of Genesys Cloud: client credentials in, access token out."""
 
+import base64
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,12 +38,13 @@ async def log_in(
     http.PausedError (an AttemptError) for a 429.
     """
     asked_at = time.time()
+    credentials = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
     status: int | None = None
     try:
         async with session.post(
             f"{base_url}/oauth/token",
             data={"grant_type": "client_credentials"},
-            auth=aiohttp.BasicAuth(client_id, secret),
+            headers={"Authorization": f"Basic {credentials}"},
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
             allow_redirects=False,
         ) as response:

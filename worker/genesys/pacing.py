@@ -39,6 +39,11 @@ class Pace:
         return self.window * _HEADROOM_SHARE
 
     @property
+    def latest(self) -> float:
+        """Seconds after which a slot that was missed is given up: used late, it would crowd those after it."""
+        return self.headroom / 2
+
+    @property
     def interval(self) -> float:
         """Seconds between requests."""
         return (self.window + self.headroom) / (self.limit - self.burst + 1)

@@ -44,9 +44,12 @@ class GenesysDetails:
 
 
 @asynccontextmanager
-async def open_details(settings: Settings, cache: SharedCache, metrics: Metrics) -> AsyncIterator[GenesysDetails]:
+async def open_details(
+    settings: Settings, cache: SharedCache, metrics: Metrics, *, window: float = 60.0
+) -> AsyncIterator[GenesysDetails]:
     """The source of details that `settings` describes; nothing is asked of Genesys Cloud before the first call.
 
+    `window` is what GENESYS_REQUESTS_PER_MINUTE counts in, in seconds; only tests are in a hurry.
     At the end what is under way is given up and callers that still wait are cancelled.
     """
     shared = GuardedCache(cache, metrics)
@@ -65,7 +68,7 @@ async def open_details(settings: Settings, cache: SharedCache, metrics: Metrics)
             lambda: log_in(session, login_at, settings.genesys_client_id, secret, metrics),
             metrics,
         )
-        pace = Pace(settings.genesys_requests_per_minute)
+        pace = Pace(settings.genesys_requests_per_minute, window)
         allowance = Allowance(shared, f"allowance#{client}", pace, metrics)
         batching = Batching(
             Api(session, api_at, settings.genesys_details_path, metrics).details,

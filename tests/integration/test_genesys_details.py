@@ -1,0 +1,245 @@
+"""Details over the network, from the simulator."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartSimulator
+from tests.genesys_fleet import Recorder, open_fleet, settings_for
+from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.genesys.service import GenesysDetails
+from worker.local.simulator.conversations import conversation
+from worker.local.simulator.faults import FaultPlan
+from worker.local.simulator.server import Options, Simulator
+from worker.ports import Details
+from worker.shared_cache.memory import MemoryCache
+
+PLENTY = 100_000
+
+OpenDetails = Callable[..., AbstractAsyncContextManager[tuple[GenesysDetails, Simulator, Recorder]]]
+
+
+@pytest.fixture
+def opened(start_simulator: StartSimulator) -> OpenDetails:
+    """A task and the simulator that it asks."""
+
+    @asynccontextmanager
+    async def opened(
+        plan: FaultPlan | None = None, requests: int = PLENTY, **changes: Any
+    ) -> AsyncIterator[tuple[GenesysDetails, Simulator, Recorder]]:
+        simulator = await start_simulator(Options(requests=requests, plan=plan or FaultPlan()))
+        recorder = Recorder()
+        async with open_fleet(settings_for(simulator, **changes), [MemoryCache()], recorder) as (details,):
+            yield details, simulator, recorder
+
+    return opened
+
+
+async def _fetch_all(details: GenesysDetails, ids: list[str]) -> dict[str, Details | AttemptError]:
+    results = await asyncio.gather(*(details.fetch(one) for one in ids), return_exceptions=True)
+    found: dict[str, Details | AttemptError] = {}
+    for one, result in zip(ids, results, strict=True):
+        if not isinstance(result, Details | AttemptError):
+            raise result
+        found[one] = result
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        None,
+        "/api/v2/analytics/conversations/{interactionId}/details",
+        "/api/v2/conversations/{interactionId}",
+        "/api/v2/interactions/events/details/{interactionId}",
+    ],
+)
+async def test_every_endpoint_gives_the_same_start_time_and_channels(opened: OpenDetails, path: str | None) -> None:
+    async with opened(genesys_details_path=path) as (details, _, _):
+        for number in range(20):
+            expected = conversation(f"conversation-{number}")
+            found = await details.fetch(expected.interaction_id)
+            assert found.start_time == expected.start
+            assert found.channels == expected.channels
+
+
+async def test_a_thousand_calls_at_once_are_ten_requests_and_one_login(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, recorder):
+        results = await _fetch_all(details, [f"id-{number}" for number in range(1000)])
+        assert all(isinstance(result, Details) for result in results.values())
+        assert simulator.stats.batch_sizes == {100: 10}
+        assert simulator.stats.logins == 1
+        assert recorder.counts["token_fetch", "login"] == 1
+        assert recorder.counts["genesys_request", "details", 200] == 10
+        assert recorder.numbers["batch"] == [100] * 10
+
+
+async def test_the_same_id_asked_for_at_once_is_asked_once(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, _):
+        first, second = await asyncio.gather(details.fetch("same"), details.fetch("same"))
+        assert first == second
+        assert simulator.stats.batch_sizes == {1: 1}
+
+
+async def test_a_caller_that_gives_up_leaves_the_others_alone(opened: OpenDetails) -> None:
+    plan = FaultPlan(slow_share=1.0, slow_seconds=0.3)
+    async with opened(plan) as (details, simulator, _):
+        leaving, staying = (asyncio.create_task(details.fetch("same")) for _ in range(2))
+        async with asyncio.timeout(20):
+            while not simulator.stats.requests["batch"]:
+                await asyncio.sleep(0.01)
+        leaving.cancel()
+        assert isinstance(await staying, Details)
+        assert leaving.cancelled() or leaving.cancelling()
+
+
+async def test_an_id_outside_the_alphabet_never_reaches_a_url(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, _):
+        for bad in ("../../oauth", "a b", "", "x" * 65, "a&id=b", "ü"):
+            with pytest.raises(Invalid):
+                await details.fetch(bad)
+        assert simulator.stats.requests.total() == 0
+
+
+async def test_a_missing_id_is_not_ready_and_harms_no_other(opened: OpenDetails) -> None:
+    async with opened(FaultPlan(missing_prefix="gone-")) as (details, _, _):
+        results = await _fetch_all(details, ["gone-1", *(f"id-{number}" for number in range(98)), "gone-2"])
+        for name, result in results.items():
+            assert isinstance(result, NotReady if name.startswith("gone-") else Details)
+
+
+async def test_a_missing_id_in_template_mode_is_not_ready(opened: OpenDetails) -> None:
+    plan = FaultPlan(missing_prefix="gone-")
+    async with opened(plan, genesys_details_path="/api/v2/conversations/{interactionId}") as (details, _, _):
+        with pytest.raises(NotReady, match=r"404 not\.found, ININ-Correlation-Id "):
+            await details.fetch("gone-1")
+
+
+@pytest.mark.parametrize("bad", [1, 2, 3])
+async def test_ids_that_make_any_request_fail_are_found_and_take_nobody_with_them(
+    opened: OpenDetails, bad: int
+) -> None:
+    async with opened(FaultPlan(poison_prefix="poison-")) as (details, simulator, _):
+        ids = [f"id-{number}" for number in range(100 - bad)]
+        for number in range(bad):
+            ids.insert(7 + number * 30, f"poison-{number}")
+        results = await _fetch_all(details, ids)
+        for name, result in results.items():
+            assert isinstance(result, Unavailable if name.startswith("poison-") else Details), name
+        assert simulator.stats.requests["batch"] <= 15 * bad
+
+
+async def test_an_outage_costs_a_batch_no_more_than_seven_requests(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, _):
+        await details.check()
+        simulator.faults.plan = simulator.faults.plan.changed({"error_share": 1.0})
+        results = await _fetch_all(details, [f"id-{number}" for number in range(100)])
+        assert all(isinstance(result, Unavailable) for result in results.values())
+        assert simulator.stats.requests["batch"] <= 7
+        simulator.faults.plan = FaultPlan()
+        assert isinstance(await details.fetch("id-1"), Details)
+
+
+async def test_an_answer_that_is_cut_off_is_asked_for_again_in_parts(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, recorder):
+        await details.check()
+        simulator.faults.plan = FaultPlan(cut_off_share=1.0)
+        waiting = asyncio.create_task(_fetch_all(details, [f"id-{number}" for number in range(100)]))
+        async with asyncio.timeout(20):
+            while not simulator.stats.statuses[0]:
+                await asyncio.sleep(0)
+        simulator.faults.plan = FaultPlan()
+        assert all(isinstance(result, Details) for result in (await waiting).values())
+        assert recorder.counts["genesys_request", "details", 200] >= 2
+
+
+async def test_a_refused_connection_is_unavailable(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, recorder):
+        await details.check()
+        await simulator.__aexit__(None, None, None)
+        with pytest.raises(Unavailable, match="no connection"):
+            await details.fetch("id-1")
+        assert recorder.counts["genesys_request", "details", None] == 1
+
+
+async def test_a_revoked_token_costs_one_login_and_no_attempt(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, _):
+        await details.fetch("before")
+        simulator.tokens.revoke_all()
+        results = await _fetch_all(details, [f"id-{number}" for number in range(1000)])
+        assert all(isinstance(result, Details) for result in results.values())
+        assert simulator.stats.logins == 2
+
+
+async def test_tokens_that_end_after_ten_seconds_are_replaced_in_time(start_simulator: StartSimulator) -> None:
+    # A fifth of the shortest real life: the margins are shares, so they shrink with it.
+    simulator = await start_simulator(Options(requests=PLENTY, token_seconds=2))
+    recorder = Recorder()
+    async with open_fleet(settings_for(simulator), [MemoryCache()], recorder) as (details,):
+        async with asyncio.timeout(60):
+            while simulator.stats.logins < 4:
+                await details.fetch("id")
+        assert simulator.stats.statuses[401] == 0
+
+
+async def test_a_wrong_secret_is_reported_as_one_and_not_tried_again_and_again(opened: OpenDetails) -> None:
+    async with opened(genesys_client_secret="wrong") as (details, simulator, _):
+        for _ in range(50):
+            with pytest.raises(Unauthorized, match=r"401 \(invalid_client: authentication failed\).*GENESYS_CLIENT_ID"):
+                await details.check()
+        with pytest.raises(Unauthorized, match="authentication failed"):
+            await details.fetch("id-1")
+        assert simulator.stats.logins_refused == 1
+
+
+async def test_a_login_that_is_away_is_unavailable_and_heals(opened: OpenDetails) -> None:
+    async with opened(FaultPlan(login_outage=True)) as (details, simulator, _):
+        with pytest.raises(Unavailable, match="login answered 503"):
+            await details.fetch("id-1")
+        simulator.faults.plan = FaultPlan()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await details.check()
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+        assert isinstance(await details.fetch("id-1"), Details)
+        assert simulator.stats.logins == 1
+
+
+async def test_a_429_is_waited_out_in_the_slot(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, recorder):
+        await details.check()
+        simulator.throttle(1.2)
+        results = await _fetch_all(details, [f"id-{number}" for number in range(250)])
+        assert all(isinstance(result, Details) for result in results.values())
+        assert simulator.stats.during_throttle == 0
+        assert recorder.counts["genesys_request", "details", 429] >= 1
+        assert recorder.numbers["paused_until"]
+
+
+async def test_a_pause_longer_than_a_slot_should_wait_hands_the_work_back(opened: OpenDetails) -> None:
+    async with opened(allowance_wait_seconds=0.5) as (details, simulator, _):
+        await details.check()
+        simulator.throttle(3600)
+        with pytest.raises(RateLimited, match=r"no request allowance within 0\.5 s"):
+            await details.fetch("id-1")
+        with pytest.raises(RateLimited):
+            await details.fetch("id-2")
+        assert simulator.stats.requests["batch"] == 1
+
+
+async def test_leaving_cancels_who_still_waits(opened: OpenDetails) -> None:
+    async with opened() as (details, simulator, _):
+        await details.check()
+        simulator.throttle(3600)
+        waiting = asyncio.create_task(details.fetch("id-1"))
+        async with asyncio.timeout(20):
+            while not simulator.stats.statuses[429]:
+                await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
