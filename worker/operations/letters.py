@@ -18,7 +18,8 @@ Origin = Literal["interaction", "event", "foreign"]
 UNKNOWN = "-"
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
-"""detail-type under which EventBridge reports executions that no Catch saw: TIMED_OUT and ABORTED."""
+"""detail-type under which EventBridge reports executions that ended without a letter of their own: TIMED_OUT, ABORTED,
+or FAILED by an error that no Catch sees."""
 
 _EXECUTION_ARN = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:execution:[^:]+:[^:]+\Z")
 
@@ -130,7 +131,8 @@ def _status_change(document: dict[str, Any]) -> tuple[str, FailedInteraction] | 
         return None
     original = _json_object(str(detail.get("input") or ""))
     failure = _failure(detail.get("executionArn"), original, str(detail.get("cause") or ""))
-    return (f"Execution.{detail.get('status', UNKNOWN)}", failure) if failure else None
+    error = detail.get("error") or f"Execution.{detail.get('status', UNKNOWN)}"
+    return (str(error), failure) if failure else None
 
 
 def _failure(execution_arn: object, original: dict[str, Any] | None, cause: str) -> FailedInteraction | None:

@@ -44,6 +44,12 @@ def test_an_execution_status_change_is_a_failed_interaction(status: str) -> None
     assert read.failure == FailedInteraction(EXECUTION, INPUT, "")
 
 
+def test_an_execution_that_no_catch_saw_has_its_own_error_name() -> None:
+    detail = {"executionArn": EXECUTION, "status": "FAILED", "input": json.dumps(INPUT), "error": "States.Runtime"}
+    read = letter({"id": "e9", "detail-type": "Step Functions Execution Status Change", "detail": detail})
+    assert (read.origin, read.error) == ("interaction", "States.Runtime")
+
+
 def test_a_status_change_without_its_input_is_no_failed_interaction() -> None:
     detail = {"executionArn": EXECUTION, "status": "ABORTED", "input": None}
     read = letter({"detail-type": "Step Functions Execution Status Change", "detail": detail})
