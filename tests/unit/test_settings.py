@@ -1,0 +1,137 @@
+"""Settings: each wrong one on a line of its own, and never a secret in it."""
+
+import pytest
+
+from worker.settings import Settings, SettingsError, load_settings
+
+RIGHT = {
+    "EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/events",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/dead",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:machine",
+    "ACTIVITY_ARN": "arn:aws:states:us-east-1:000000000000:activity:activity",
+    "INTERACTION_TABLE_NAME": "interactions",
+    "GENESYS_CLIENT_ID": "made-up-client",
+    "GENESYS_CLIENT_SECRET": "made-up-secret",
+}
+
+
+@pytest.fixture(autouse=True)
+def _right(
+    clean_environment: None,  # noqa: ARG001 -- asked for its effect
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in RIGHT.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = load_settings()
+    assert settings.genesys_region == "us-east-1"
+    assert settings.genesys_batch_size == 100
+    assert settings.genesys_requests_per_minute == 300
+    assert settings.shared_cache_url == "memory://"
+    assert (settings.max_concurrency, settings.intake_concurrency) == (100, 10)
+    assert settings.roles == {"intake", "activity"}
+    assert (settings.heartbeat_seconds, settings.drain_seconds) == (20, 95)
+    assert (settings.http_host, settings.http_port) == ("0.0.0.0", 8080)  # noqa: S104
+
+
+def test_they_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().max_concurrency = 5  # type: ignore[misc]
+
+
+def test_the_secret_is_not_in_their_text() -> None:
+    assert "made-up-secret" not in repr(load_settings())
+
+
+def test_queue_urls_stay_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENT_QUEUE_URL", "http://LocalHost:4566/000000000000/Events")
+    assert load_settings().event_queue_url == "http://LocalHost:4566/000000000000/Events"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYS_DETAILS_PATH", "")
+    monkeypatch.setenv("ACTIVITY_ARN", "")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert [line.split(":")[0] for line in caught.value.problems] == ["ACTIVITY_ARN"]
+
+
+@pytest.mark.parametrize("name", sorted(RIGHT))
+def test_a_missing_one_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (line,) = caught.value.problems
+    assert line.startswith(f"{name}: is required and not set (")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("EVENT_QUEUE_URL", "queue", "URL"),
+        ("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:000000000000:activity:a", "stateMachine:NAME"),
+        ("ACTIVITY_ARN", "activity", "activity:NAME"),
+        ("GENESYS_REGION", "mars", "eu-central-1, eu-central-2, eu-west-1"),
+        ("GENESYS_DETAILS_PATH", "/api/v2/conversations/", "{interactionId}"),
+        ("GENESYS_DETAILS_PATH", "/api/{version}/{interactionId}", "placeholder"),
+        ("GENESYS_BATCH_SIZE", "101", "100"),
+        ("GENESYS_REQUESTS_PER_MINUTE", "many", "integer"),
+        ("SHARED_CACHE_URL", "memcached://host", "redis://"),
+        ("SHARED_CACHE_URL", "dynamodb://", "table"),
+        ("MAX_CONCURRENCY", "0", "1"),
+        ("ROLES", "intake,cleaner", "activity"),
+        ("ROLES", ",", "1 item"),
+        ("HTTP_PORT", "70000", "65535"),
+        ("LOG_LEVEL", "loud", "warning"),
+    ],
+)
+def test_a_wrong_one_is_one_readable_line(name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (line,) = caught.value.problems
+    assert line.startswith(f"{name}: ")
+    assert says in line
+    assert "\n" not in line
+
+
+def test_every_wrong_one_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACTIVITY_ARN")
+    monkeypatch.setenv("HTTP_PORT", "x")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert {line.split(":")[0] for line in caught.value.problems} == {"ACTIVITY_ARN", "HTTP_PORT"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"DEAD_LETTER_QUEUE_URL": RIGHT["EVENT_QUEUE_URL"]}, "DEAD_LETTER_QUEUE_URL"),
+        ({"HEARTBEAT_SECONDS": "30"}, "HEARTBEAT_SECONDS"),
+        ({"HEARTBEAT_SECONDS": "5", "STATE_MACHINE_HEARTBEAT_SECONDS": "10"}, "HEARTBEAT_SECONDS"),
+        ({"DRAIN_SECONDS": "111"}, "DRAIN_SECONDS"),
+        ({"DRAIN_SECONDS": "60", "STOP_TIMEOUT_SECONDS": "30"}, "DRAIN_SECONDS"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(
+    wrong: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in wrong.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (line,) = caught.value.problems
+    assert line.startswith(f"{name}: ")
+    assert load_settings(with_conflicts=False).conflicts() == [line]
+
+
+def test_more_slots_than_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 256))
+    with pytest.raises(SettingsError, match="MAX_CONCURRENCY: 100 slots need 320 open files"):
+        load_settings()
+
+
+def test_every_setting_has_a_description() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
