@@ -1,0 +1,157 @@
+"""Events of every kind through the whole way, with the service in a process of its own."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Stack
+from worker import cli
+from worker.events import utc_text
+from worker.local.leash import Child
+from worker.local.simulator.conversations import conversation
+from worker.local.traffic import Event, Pace, make_events, malformed_bodies, put_events, send_bodies
+
+AT_ONCE = Pace(0)
+
+
+@pytest.fixture
+async def service(worker_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Child]:
+    child = Child("worker", ["run"], environment=worker_environment, output=tmp_path / "worker.log")
+    yield child
+    # Its open polls would be awaited for as long as the drain lasts; here nothing is worth it.
+    child.process.kill()
+    await asyncio.to_thread(child.stop)
+
+
+async def _items(stack: Stack, count: int) -> dict[str, dict[str, Any]]:
+    """The table's items by interaction id, as soon as there are so many."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await stack.clients.dynamodb.scan(TableName=stack.settings["INTERACTION_TABLE_NAME"])
+            if found["Count"] >= count:
+                return {item["interactionId"]["S"]: item for item in found["Items"]}
+            await asyncio.sleep(0.1)
+
+
+async def _letters(stack: Stack, count: int) -> dict[str, str]:
+    """Reasons of the dead letters by body, as soon as there are so many."""
+    found: dict[str, str] = {}
+    async with asyncio.timeout(60):
+        while len(found) < count:
+            answer = await stack.clients.sqs.receive_message(
+                QueueUrl=stack.settings["DEAD_LETTER_QUEUE_URL"],
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=1,
+                MessageAttributeNames=["All"],
+            )
+            for message in answer.get("Messages", []):
+                found[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
+    return found
+
+
+async def _event_queue_is_empty(stack: Stack) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            answer = await stack.clients.sqs.get_queue_attributes(
+                QueueUrl=stack.settings["EVENT_QUEUE_URL"],
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )
+            if set(answer["Attributes"].values()) == {"0"}:
+                return
+            await asyncio.sleep(0.1)
+
+
+def _assert_stored(item: dict[str, Any], event: Event, event_id: str) -> None:
+    expected = conversation(event.interaction_id)
+    assert item["startTime"]["S"] == utc_text(expected.start)
+    assert tuple(channel["S"] for channel in item["channels"]["L"]) == expected.channels
+    assert item["eventId"]["S"] == event_id
+    assert item["eventType"]["S"] == event.event_type
+    assert item["eventTime"]["S"] == utc_text(event.time)
+    assert item["processedAt"]["S"].endswith("Z")
+
+
+@pytest.mark.usefixtures("service")
+async def test_both_shapes_are_stored_with_start_time_and_channels(stack: Stack) -> None:
+    seed, partner = make_events(12, "seed"), make_events(12, "genesys")
+    ids = await put_events(stack.clients, seed, AT_ONCE)
+    partner_ids = [str(uuid.uuid4()) for _ in partner]
+    bodies = [event.envelope(event_id) for event, event_id in zip(partner, partner_ids, strict=True)]
+    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], bodies, AT_ONCE)
+
+    items = await _items(stack, 24)
+    assert len(items) == 24
+    for event, event_id in zip(seed + partner, ids + partner_ids, strict=True):
+        _assert_stored(items[event.interaction_id], event, event_id)
+
+
+@pytest.mark.usefixtures("service")
+async def test_unusable_bodies_are_dead_letters_untouched_and_nothing_beside_them_waits(stack: Stack) -> None:
+    good = make_events(6, "genesys")
+    bad = malformed_bodies(12)
+    bodies = [
+        body for pair in zip(bad, [event.envelope(str(uuid.uuid4())) for event in good], strict=False) for body in pair
+    ]
+    bodies += bad[len(good) :]
+    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], bodies, AT_ONCE)
+
+    assert set(await _items(stack, 6)) == {event.interaction_id for event in good}
+    letters = await _letters(stack, 12)
+    assert set(letters) == set(bad)
+    assert [letters[body] for body in bad[:6]] == [
+        "invalid_json",
+        "missing_interaction_id",
+        "invalid_interaction_id",
+        "invalid_time",
+        "invalid_envelope",
+        "invalid_envelope",
+    ]
+    await _event_queue_is_empty(stack)
+    executions = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
+    assert len(executions["executions"]) == 6
+
+
+@pytest.mark.usefixtures("service")
+async def test_an_envelope_of_300_kib_is_processed(stack: Stack) -> None:
+    event = Event(str(uuid.uuid4()), "customer.end", datetime.now(UTC), "genesys")
+    envelope = json.loads(event.envelope("made-up-event"))
+    envelope["detail"]["eventBody"]["padding"] = "x" * 300 * 1024
+    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], [json.dumps(envelope)], AT_ONCE)
+
+    _assert_stored((await _items(stack, 1))[event.interaction_id], event, "made-up-event")
+
+
+@pytest.mark.usefixtures("service")
+async def test_what_the_publish_command_sends_arrives(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.settings.items():
+        monkeypatch.setenv(name, value)
+    seed = ["publish", "--events", "25", "--rate", "200", "--duplicates", "5", "--malformed", "3"]
+    assert await asyncio.to_thread(cli.main, seed) == 0
+    assert await asyncio.to_thread(cli.main, ["publish", "--events", "10", "--shape", "genesys"]) == 0
+    output = capsys.readouterr().out
+    assert "published 25 events in the seed shape, 5 of them twice, 3 malformed bodies in" in output
+    assert "published 10 events in the genesys shape in" in output
+
+    items = await _items(stack, 35)
+    assert len(items) == 35
+    assert len(await _letters(stack, 3)) == 3
+    await _event_queue_is_empty(stack)
+    executions = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
+    assert len(executions["executions"]) == 35
+
+
+@pytest.mark.usefixtures("aws_environment")
+@pytest.mark.parametrize("option", [["--shape", "genesys"], ["--duplicates", "1"], ["--malformed", "1"]])
+def test_publishing_to_the_queue_without_naming_it_is_one_line_and_exit_2(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["publish", *option]) == 2
+    assert capsys.readouterr().err.startswith("EVENT_QUEUE_URL: is required")
