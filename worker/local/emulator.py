@@ -65,6 +65,13 @@ class Emulator:
             self._child.stop()
 
     @property
+    def process_id(self) -> int:
+        """Of the running emulator. Raises EmulatorError when it was not started."""
+        if self._child is None:
+            raise EmulatorError("the AWS emulator was not started")
+        return self._child.process.pid
+
+    @property
     def environment(self) -> dict[str, str]:
         """What an AWS SDK has to find in its environment to talk to this emulator."""
         return {
