@@ -13,13 +13,18 @@ import structlog
 import uvloop
 
 from worker import __version__
+from worker.aws.archive import ArchivingStore
 from worker.aws.clients import Clients, new_session, open_clients, require_credentials
 from worker.aws.ecs_agent import EcsAgent
 from worker.aws.probes import probe_activity, probe_queue, probe_state_machine, probe_table
 from worker.aws.queue import SqsEventQueue
 from worker.aws.state_machine import StepFunctionsActivity, StepFunctionsStateMachine
 from worker.aws.table import DynamoDbStore
+from worker.events import read_detail
+from worker.extensions.event_reader import open_reader
+from worker.extensions.transform import TransformedDetails, load_transform
 from worker.genesys.service import open_details
+from worker.ports import Store
 from worker.process import Process
 from worker.runtime import backlog
 from worker.runtime.health import Readiness, Watchdog
@@ -68,6 +73,9 @@ async def serve(settings: Settings) -> int:
 class _Service:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
+        # The user's functions first: a wrong name ends the start before anything runs.
+        self._read = open_reader(settings.event_reader) if settings.event_reader else read_detail
+        self._transform = load_transform(settings.details_transform) if settings.details_transform else None
         self._stack = stack
         self._metrics = PrometheusMetrics()
         self._stopping = Stopping()
@@ -89,7 +97,13 @@ class _Service:
         session = new_session()
         await require_credentials(session)
         clients = await self._stack.enter_async_context(
-            open_clients(session, self._metrics, slots=settings.max_concurrency, receivers=settings.intake_concurrency)
+            open_clients(
+                session,
+                self._metrics,
+                slots=settings.max_concurrency,
+                receivers=settings.intake_concurrency,
+                archive=settings.archive_url is not None,
+            )
         )
         if "intake" in settings.roles:
             self._add_intake(clients)
@@ -122,6 +136,7 @@ class _Service:
             self._stopping,
             concurrency=settings.intake_concurrency,
             visibility_seconds=settings.visibility_timeout_seconds,
+            read=self._read,
         )
         for number in range(settings.intake_concurrency):
             name = f"receiver {number}"
@@ -139,9 +154,11 @@ class _Service:
             )
         except ValueError as error:
             raise SettingsError([f"SHARED_CACHE_URL: {error}"]) from error
-        details = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
-        store = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
-        process = Process(details, store, self._metrics, not_found_after_seconds=settings.not_found_after_seconds)
+        genesys = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
+        details = TransformedDetails(genesys, self._transform) if self._transform else genesys
+        process = Process(
+            details, self._store(clients), self._metrics, not_found_after_seconds=settings.not_found_after_seconds
+        )
         activity = StepFunctionsActivity(
             clients.sfn_poll, clients.sfn, arn=settings.activity_arn, worker_name=_worker_name()
         )
@@ -162,8 +179,15 @@ class _Service:
             self._helpers["scale-in protection"] = protection.run(asyncio.sleep)
         self._probes["activity"] = lambda: probe_activity(clients.sfn, settings.activity_arn)
         self._probes["interaction table"] = lambda: probe_table(clients.dynamodb, settings.interaction_table_name)
-        self._probes["genesys"] = details.check
+        self._probes["genesys"] = genesys.check
         self._metrics.allowance_limit(settings.genesys_requests_per_minute)
+
+    def _store(self, clients: Clients) -> Store:
+        settings = self._settings
+        table = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
+        if clients.s3 is None or settings.archive_url is None:
+            return table
+        return ArchivingStore(table, clients.s3, settings.archive_url)
 
 
 def _worker_name() -> str:

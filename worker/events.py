@@ -5,6 +5,7 @@ Two shapes of `detail` are accepted and told apart by their content alone; the E
 
 import hashlib
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -60,6 +61,19 @@ class InteractionEvent:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class EventFields:
+    """What the `detail` of one envelope says. None: it does not say, so that the envelope's time counts."""
+
+    interaction_id: str
+    event_type: str | None = None
+    time: datetime | None = None
+
+
+DetailReader = Callable[[Mapping[str, Any]], EventFields]
+"""Reads the `detail` of an envelope; raises InvalidEventError when it is not an interaction event."""
+
+
 def utc_text(moment: datetime) -> str:
     """`moment` as ISO 8601 in UTC with milliseconds and `Z`.
 
@@ -109,36 +123,36 @@ class _PartnerDetail(_Strict):
     eventBody: _PartnerBody  # noqa: N815
 
 
-def parse_event(body: str | bytes) -> InteractionEvent:
-    """The event in an SQS body that EventBridge delivered.
-
-    Raises InvalidEventError when the body is not such an event and never will be.
-    """
-    try:
-        envelope = _Envelope.model_validate_json(body)
-        interaction_id, event_type, moment = _read_detail(envelope.detail)
-    except ValidationError as error:
-        raise InvalidEventError(*_fault(error)) from None
-    if not INTERACTION_ID.match(interaction_id):
-        raise InvalidEventError("invalid_interaction_id", "the interaction id is not of [A-Za-z0-9_-]{1,64}")
-    moment = moment or _iso(envelope.time)
-    if moment is None:
-        raise InvalidEventError("missing_time", "neither the detail nor the envelope says when it happened")
-    return InteractionEvent(interaction_id, event_type or UNKNOWN_EVENT_TYPE, moment, envelope.id)
-
-
-def _read_detail(detail: dict[str, Any]) -> tuple[str, str | None, datetime | None]:
-    """Interaction id, event type and time of either shape."""
+def read_detail(detail: Mapping[str, Any]) -> EventFields:
+    """The fields of either accepted shape. Raises InvalidEventError or pydantic's ValidationError."""
     if detail.get("interactionId") is not None:
         seed = _SeedDetail.model_validate(detail)
-        return seed.interactionId, seed.eventType, _iso(seed.timestamp)
+        return EventFields(seed.interactionId, seed.eventType, _iso(seed.timestamp))
     if detail.get("topicName") is None:
         raise InvalidEventError("missing_interaction_id", "detail has neither interactionId nor a Genesys Cloud topic")
     partner = _PartnerDetail.model_validate(detail)
     topic = _TOPIC.fullmatch(partner.topicName)
     if topic is None:
         raise InvalidEventError("unknown_topic", "topicName is not v2.detail.events.conversation.{id}.…")
-    return partner.eventBody.conversationId, topic["event_type"], _epoch(partner.eventBody.eventTime)
+    return EventFields(partner.eventBody.conversationId, topic["event_type"], _epoch(partner.eventBody.eventTime))
+
+
+def parse_event(body: str | bytes, read: DetailReader = read_detail) -> InteractionEvent:
+    """The event in an SQS body that EventBridge delivered.
+
+    Raises InvalidEventError when the body is not such an event and never will be.
+    """
+    try:
+        envelope = _Envelope.model_validate_json(body)
+        fields = read(envelope.detail)
+    except ValidationError as error:
+        raise InvalidEventError(*_fault(error)) from None
+    if not INTERACTION_ID.match(fields.interaction_id):
+        raise InvalidEventError("invalid_interaction_id", "the interaction id is not of [A-Za-z0-9_-]{1,64}")
+    moment = fields.time or _iso(envelope.time)
+    if moment is None:
+        raise InvalidEventError("missing_time", "neither the detail nor the envelope says when it happened")
+    return InteractionEvent(fields.interaction_id, fields.event_type or UNKNOWN_EVENT_TYPE, moment, envelope.id)
 
 
 def _iso(text: str | None) -> datetime | None:

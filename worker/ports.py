@@ -1,9 +1,9 @@
 """What the use case and the runtime need from the outside, as Protocols that the adapters fulfil."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from worker.events import InteractionEvent
 
@@ -23,6 +23,10 @@ class Details:
     start_time: datetime
     channels: tuple[str, ...]
     """Lower-case, distinct, in order of appearance."""
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The JSON object as Genesys Cloud answered it: personal data, so it is never logged. Not to be changed."""
+    attributes: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What the item gets beyond the service's own attributes: JSON values by name."""
 
 
 class DetailsSource(Protocol):

@@ -43,6 +43,28 @@ def _http_url(value: str) -> str:
 Url = Annotated[str, AfterValidator(_http_url)]
 
 
+def _matching(pattern: str, problem: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(problem)
+        return value
+
+    return AfterValidator(check)
+
+
+FunctionName = Annotated[
+    str, _matching(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", "is not of the form package.module:function")
+]
+
+S3Url = Annotated[
+    str,
+    _matching(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=/-]*)?",
+        "is not s3://BUCKET/PREFIX, the bucket's name in lower case, the prefix of letters, digits and !_.*'()=-/",
+    ),
+]
+
+
 class SettingsError(Exception):
     """Settings are missing or wrong. `problems` has one readable line for each, without any value of a secret."""
 
@@ -98,6 +120,16 @@ class Settings(BaseSettings):
         default="memory://",
         description="where tasks share the access token and the rate limit: `memory://` (one task), "
         "`dynamodb://TABLE`, `redis://…`, `rediss://…`",
+    )
+
+    event_reader: FunctionName | None = Field(
+        default=None, description="`module:function` that reads further shapes of events, or refuses some"
+    )
+    details_transform: FunctionName | None = Field(
+        default=None, description="`module:function` that takes further attributes of the item from the details"
+    )
+    archive_url: S3Url | None = Field(
+        default=None, description="`s3://BUCKET/PREFIX` to keep the whole details document too, gzipped, by day"
     )
 
     max_concurrency: int = Field(

@@ -21,6 +21,7 @@ from worker.settings import SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_stepfunctions import SFNClient
 
@@ -33,6 +34,7 @@ _THROTTLES = frozenset(
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "SlowDown",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
@@ -40,7 +42,15 @@ _THROTTLES = frozenset(
     }
 )
 
-_ANSWERS = frozenset({"ConditionalCheckFailedException", "ExecutionAlreadyExists", "TaskDoesNotExist", "TaskTimedOut"})
+_ANSWERS = frozenset(
+    {
+        "ConditionalCheckFailedException",
+        "ExecutionAlreadyExists",
+        "PreconditionFailed",
+        "TaskDoesNotExist",
+        "TaskTimedOut",
+    }
+)
 """Error codes that are answers, not failures."""
 
 POLL_READ_SECONDS = 70
@@ -115,6 +125,8 @@ class Clients:
     sfn_poll: "SFNClient"
     sfn: "SFNClient"
     dynamodb: "DynamoDBClient"
+    s3: "S3Client | None" = None
+    """Only where an archive is set."""
 
 
 def _count_failures(metrics: Metrics) -> Callable[..., None]:
@@ -131,13 +143,21 @@ def _count_failures(metrics: Metrics) -> Callable[..., None]:
     return count
 
 
+def _s3_addresses() -> AioConfig:
+    """At an endpoint of one's own, such as an emulator, no host name is made up of the bucket's."""
+    own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return AioConfig(s3={"addressing_style": "path" if own else "auto"})
+
+
 @asynccontextmanager
-async def open_clients(session: AioSession, metrics: Metrics, *, slots: int, receivers: int) -> AsyncIterator[Clients]:
+async def open_clients(
+    session: AioSession, metrics: Metrics, *, slots: int, receivers: int, archive: bool = False
+) -> AsyncIterator[Clients]:
     """Clients with pools for `slots` activity polls and `receivers` SQS long polls."""
     session.get_component("event_emitter").register("needs-retry", _count_failures(metrics))
     async with AsyncExitStack() as stack:
 
-        async def client(service: Literal["sqs", "stepfunctions", "dynamodb"], config: AioConfig) -> Any:
+        async def client(service: Literal["sqs", "stepfunctions", "dynamodb", "s3"], config: AioConfig) -> Any:
             return await stack.enter_async_context(session.create_client(service, config=config))
 
         yield Clients(
@@ -147,4 +167,5 @@ async def open_clients(session: AioSession, metrics: Metrics, *, slots: int, rec
             # The intake, the heartbeats and the reports have deadlines and a back-off of their own.
             sfn=await client("stepfunctions", call_config(slots + receivers, attempts=1)),
             dynamodb=await client("dynamodb", call_config(slots)),
+            s3=await client("s3", call_config(slots).merge(_s3_addresses())) if archive else None,
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from worker.aws.attributes import encode
 from worker.aws.clients import AWS_ERRORS, error_code
 from worker.errors import Invalid, StoreUnavailable
 from worker.events import InteractionEvent, utc_text
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import AttributeValueTypeDef
 
 _DAY_SECONDS = 86_400
+
+_EXPIRY = "expiresAt"
 
 _NEWER_ONLY = "attribute_not_exists(eventTime) OR eventTime < :eventTime"
 """Stored times have one width and one offset, so the order of the texts is the order of the instants. On a tie, which
@@ -62,5 +65,7 @@ class DynamoDbStore:
             "eventId": {"S": event.event_id},
         }
         if self._ttl_days:
-            item["expiresAt"] = {"N": str(int(now) + self._ttl_days * _DAY_SECONDS)}
+            item[_EXPIRY] = {"N": str(int(now) + self._ttl_days * _DAY_SECONDS)}
+        if details.attributes:
+            item |= encode(details.attributes, reserved={*item, _EXPIRY})
         return item

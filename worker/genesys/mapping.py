@@ -63,7 +63,7 @@ def _details(fields: dict[str, Any], start_field: str, channels: Iterable[str]) 
         moment = parse_time(start)
     except ValueError:
         raise Invalid(f"the details' {start_field} is not ISO 8601") from None
-    return Details(moment, tuple(dict.fromkeys(channels)))
+    return Details(moment, tuple(dict.fromkeys(channels)), fields)
 
 
 def _labels(values: Iterable[Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from worker.errors import TryLaterError
-from worker.events import InvalidEventError, parse_event
+from worker.events import DetailReader, InvalidEventError, parse_event, read_detail
 from worker.ports import EventOutcome, EventQueue, Message, Metrics, StateMachine
 from worker.runtime.health import Outage, Tick
 from worker.runtime.stopping import Backoff, Stopping
@@ -32,6 +32,7 @@ class Intake:
         *,
         concurrency: int,
         visibility_seconds: int,
+        read: DetailReader = read_detail,
     ) -> None:
         self._queue = queue
         self._state_machine = state_machine
@@ -39,6 +40,7 @@ class Intake:
         self._stopping = stopping
         self._budget = asyncio.Semaphore(concurrency)
         self._visibility_seconds = visibility_seconds
+        self._read = read
         self._receiving = Outage("sqs")
         self._accepting = Outage("accepting events")
 
@@ -106,7 +108,7 @@ class Intake:
 
     def _call(self, message: Message) -> Callable[[], Awaitable[EventOutcome]]:
         try:
-            event = parse_event(message.body)
+            event = parse_event(message.body, self._read)
         except InvalidEventError as error:
             return self._quarantine(message, error)
         return lambda: self._state_machine.start(event)

@@ -1,0 +1,103 @@
+"""A second store: the whole details document of each interaction in S3, beside the item in DynamoDB."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from worker.aws.clients import AWS_ERRORS, error_code
+from worker.errors import StoreUnavailable
+from worker.events import InteractionEvent, utc_text
+from worker.ports import Details, Store
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_EVENT_TIME = "event-time"
+"""Metadata of an object: the time of the event that it was written for."""
+
+_CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+"""Somebody else wrote or removed the object since we looked."""
+
+_ROUNDS = 5
+
+_GZIP_LEVEL = 6
+"""As the gzip command has it; 9, Python's default, takes twice the time for a percent or two of size."""
+
+
+class ArchivingStore:
+    """A `ports.Store` that archives the document and then lets another store keep the record.
+
+    In this order an item always has its document, of the same event or a newer one. One gzipped line of JSON an
+    interaction, at PREFIX/year=2026/month=11/day=23/INTERACTION-ID.json.gz, by the day (UTC) that it started.
+    """
+
+    def __init__(self, store: Store, client: "S3Client", url: str) -> None:
+        """`url` is s3://BUCKET/PREFIX."""
+        parts = urlsplit(url)
+        self._store = store
+        self._client = client
+        self._bucket = parts.netloc
+        self._prefix = parts.path.strip("/")
+
+    async def put(self, event: InteractionEvent, details: Details) -> bool:
+        """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document."""
+        await self._archive(event, details)
+        return await self._store.put(event, details)
+
+    async def _archive(self, event: InteractionEvent, details: Details) -> None:
+        """Write, unless an event as new or newer has written already. S3 decides, so no two writers can both win."""
+        key = self.key(event.interaction_id, details.start_time)
+        body = await asyncio.to_thread(_pack, details.document)
+        time = utc_text(event.time)
+        condition: dict[str, Any] = {"IfNoneMatch": "*"}
+        for _ in range(_ROUNDS):
+            try:
+                await self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType="application/json",
+                    ContentEncoding="gzip",
+                    Metadata={_EVENT_TIME: time},
+                    **condition,
+                )
+            except AWS_ERRORS as error:
+                if error_code(error) not in _CHANGED:
+                    raise _unavailable(error) from error
+            else:
+                return
+            etag, written_for = await self._look(key)
+            if written_for >= time:
+                return
+            condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        raise StoreUnavailable("S3: the archived document changed with every try")
+
+    async def _look(self, key: str) -> tuple[str, str]:
+        """ETag and event time of the object that is there; two empty texts when there is none."""
+        try:
+            answer = await self._client.head_object(Bucket=self._bucket, Key=key)
+        except AWS_ERRORS as error:
+            if error_code(error) in {"404", "NoSuchKey"}:
+                return "", ""
+            raise _unavailable(error) from error
+        return answer["ETag"], answer["Metadata"].get(_EVENT_TIME, "")
+
+    def key(self, interaction_id: str, start: datetime) -> str:
+        """Where the document of an interaction that started then is."""
+        day = f"year={start.year:04}/month={start.month:02}/day={start.day:02}"
+        return f"{self._prefix}/{day}/{interaction_id}.json.gz".lstrip("/")
+
+
+def _pack(document: Mapping[str, Any]) -> bytes:
+    """One line, so that query engines read it as a row; without a time stamp, so that the same document is the same."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    # Half of a surrogate pair has no UTF-8 form: its escape is what JSON has for it.
+    return gzip.compress((text + "\n").encode("utf-8", "backslashreplace"), _GZIP_LEVEL, mtime=0)
+
+
+def _unavailable(error: BaseException) -> StoreUnavailable:
+    return StoreUnavailable(f"S3 did not confirm the archived document: {error_code(error)}")

@@ -1,0 +1,40 @@
+"""From `module:function` to the function."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from worker.settings import SettingsError
+
+
+def load_function(setting: str, name: str) -> Callable[..., Any]:
+    """The function that `setting` names as `module:function`.
+
+    Raises SettingsError, so that a wrong name stops the service at its start and not at the first interaction.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if f"{module_name}.".startswith(f"{error.name}."):
+            problem = f"there is no module {error.name}; put the directory it is in on PYTHONPATH"
+        else:
+            problem = f"module {module_name} needs {error.name}, which is not installed"
+        raise SettingsError([f"{setting}: {problem}"]) from error
+    except AttributeError as error:
+        raise SettingsError([f"{setting}: module {module_name} has no {attribute}"]) from error
+    except Exception as error:
+        raise SettingsError([f"{setting}: module {module_name} fails to load: {type(error).__name__}"]) from error
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise SettingsError([f"{setting}: {name} is not a plain function (it may not be async either)"])
+    return function  # type: ignore[no-any-return]  # whatever it returns is checked where it is called
+
+
+def place_of(error: BaseException) -> str:
+    """Type and code place of an exception; its text may quote the data, so it stays out."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{where}"
