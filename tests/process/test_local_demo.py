@@ -227,7 +227,7 @@ def _read_all(descriptor: int) -> str:
     return b"".join(chunks).decode(errors="replace")
 
 
-@pytest.mark.parametrize("arguments", [["--events", "0"], ["--workers", "many"], ["--timeout", "-1"]])
+@pytest.mark.parametrize("arguments", [["--events", "0"], ["--workers", "many"], ["--patience", "-1"]])
 async def test_a_wrong_option_is_one_readable_line_and_exit_2(start: Starter, arguments: list[str]) -> None:
     demo = await start(*arguments)
     assert await demo.end() == 2

@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with the URLs printed, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print a machine-readable summary as the last line")
     parser.add_argument(
-        "--timeout", type=positive, default=150, help="seconds after which what is open counts as it is (default: 150)"
+        "--patience",
+        type=positive,
+        default=60,
+        help="seconds without any progress after which what is open counts as open (default: %(default)s)",
     )
 
 
@@ -72,10 +75,11 @@ async def _until_signal(args: argparse.Namespace, console: Console, directory: P
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
     try:
-        return 0 if (await work).complete else 1
+        account = await work
     except asyncio.CancelledError:
         print("interrupted; everything is stopped", file=sys.stderr)
         return 128 + received[0]
+    return 0 if account.complete and account.events == args.events else 1
 
 
 async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> Account:
@@ -98,8 +102,9 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
 
 
 async def _watch(world: World, ledger: Ledger, script: Script, display: Display, args: argparse.Namespace) -> Account:
-    """Publish, and look until every event is accounted for, or nothing moves any more, or time is up."""
-    deadline = time.monotonic() + args.timeout
+    """Publish, and look until every event is accounted for, or nothing is open any more, or nothing moves any more."""
+    newest: tuple[int, ...] = ()
+    moved = time.monotonic()
     quiet_looks = 0
     publishing = asyncio.ensure_future(script.play())
     try:
@@ -108,13 +113,16 @@ async def _watch(world: World, ledger: Ledger, script: Script, display: Display,
             counts = await ledger.counts()
             glance = Glance(args.events, ledger.events, **counts, stats=world.simulator.stats.as_dict())
             display.show(glance)
-            late = time.monotonic() > deadline
-            if late or (publishing.done() and (glance.all_seen or glance.queued == 0)):
-                await publishing
+            if publishing.done():
+                publishing.result()
+            if newest != glance.progress:
+                newest, moved = glance.progress, time.monotonic()
+            stuck = time.monotonic() - moved > args.patience
+            if stuck or (publishing.done() and (glance.all_seen or glance.queued == 0)):
                 account = await ledger.settle()
                 # EventBridge delivers a little after it has accepted, so nothing is lost at first sight.
                 quiet_looks = 0 if account.open else quiet_looks + 1
-                if late or account.complete or quiet_looks == _QUIET_LOOKS:
+                if stuck or account.complete or quiet_looks == _QUIET_LOOKS:
                     return account
             await asyncio.sleep(_LOOK_SECONDS)
     finally:

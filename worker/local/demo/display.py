@@ -38,6 +38,11 @@ class Glance:
     stats: Mapping[str, Any]
 
     @property
+    def progress(self) -> tuple[int, ...]:
+        """What changes as long as something moves."""
+        return self.published, self.stored, self.dead_lettered, self.queued
+
+    @property
     def all_seen(self) -> bool:
         """Whether as many items and dead letters are there as events were sent."""
         return self.stored + self.dead_lettered >= self.published
