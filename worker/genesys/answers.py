@@ -13,6 +13,8 @@ from typing import Any
 
 import pydantic_core
 
+from worker import half_characters
+
 WHOLE_BYTES = 256 * 1024
 """Up to here an answer is parsed at once, which takes a few milliseconds."""
 
@@ -44,7 +46,10 @@ async def read_conversations(body: bytes) -> list[Any]:
 
 def parse(body: bytes) -> Any:
     """One JSON document. Raises ValueError."""
-    return pydantic_core.from_json(body)
+    try:
+        return pydantic_core.from_json(body)
+    except ValueError:
+        return pydantic_core.from_json(half_characters.mended(body))
 
 
 def _list(document: Any) -> list[Any]:
