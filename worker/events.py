@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from worker import half_characters
+
 INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 """What an interaction id may look like before it reaches a URL, a table key or an execution name."""
 
@@ -143,7 +145,7 @@ def parse_event(body: str | bytes, read: DetailReader = read_detail) -> Interact
     Raises InvalidEventError when the body is not such an event and never will be.
     """
     try:
-        envelope = _Envelope.model_validate_json(body)
+        envelope = _read_envelope(body)
         fields = read(envelope.detail)
     except ValidationError as error:
         raise InvalidEventError(*_fault(error)) from None
@@ -153,6 +155,18 @@ def parse_event(body: str | bytes, read: DetailReader = read_detail) -> Interact
     if moment is None:
         raise InvalidEventError("missing_time", "neither the detail nor the envelope says when it happened")
     return InteractionEvent(fields.interaction_id, fields.event_type or UNKNOWN_EVENT_TYPE, moment, envelope.id)
+
+
+def _read_envelope(body: str | bytes) -> _Envelope:
+    try:
+        return _Envelope.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors(include_input=False)[0]["type"] != "json_invalid":
+            raise
+        try:
+            return _Envelope.model_validate_json(half_characters.mended(body))
+        except ValueError:
+            raise error from None
 
 
 def _iso(text: str | None) -> datetime | None:
