@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from worker.errors import SharedCacheError
 from worker.genesys.pacing import Ledger, Pace
+from worker.genesys.sharing import RETRY_SECONDS
 from worker.ports import CacheEntry, Metrics, SharedCache
 
 FRESH_SECONDS = 0.4
@@ -27,6 +28,9 @@ SLICE_SECONDS = 1.0
 
 UNKNOWN_FLEET = 10
 """How many tasks are assumed to share the allowance when the shared cache never answered."""
+
+OVERLAP_SECONDS = 1.5 * RETRY_SECONDS
+"""Within this time of its return every task has noticed that the shared cache is back."""
 
 PRESENCE_SECONDS = 20.0
 KEEP_SECONDS = 86400.0
@@ -64,6 +68,7 @@ class Allowance:
         self._poked = asyncio.Event()
         self._known = False
         self._alone_next: float | None = None
+        self._alone_sent: deque[float] = deque(maxlen=1000)
 
     @property
     def gather_seconds(self) -> float:
@@ -166,8 +171,11 @@ class Allowance:
     def _remember(self, entry: CacheEntry | None, ledger: Ledger, asked_at: float) -> None:
         lost = self._known and entry is None
         if self._alone_next is not None or lost:
+            now = time.time()
+            sent = sum(moment > now - OVERLAP_SECONDS for moment in self._alone_sent)
+            ledger = ledger.resumed(now, self._pace, sent, OVERLAP_SECONDS)
             self._alone_next = None
-            ledger = ledger.without_burst(time.time(), self._pace)
+            self._alone_sent.clear()
         self._known = True
         self._entry, self._ledger, self._seen_at = entry, ledger, asked_at
         self._stop_until(ledger.paused_until)
@@ -190,6 +198,7 @@ class Allowance:
         if due > now:
             return min(due, now + 1.0)
         self._alone_next = now + interval
+        self._alone_sent.append(now)
         return None
 
     async def _sleep(self, seconds: float) -> None:

@@ -97,9 +97,15 @@ class Ledger:
             self, paused_until=max(self.paused_until, until), next_free=max(self.next_free, until + pace.tolerance)
         )
 
-    def without_burst(self, now: float, pace: Pace) -> "Ledger":
-        """When it is not known what was sent lately."""
-        return replace(self, next_free=max(self.next_free, now + pace.tolerance))
+    def resumed(self, now: float, pace: Pace, sent: int, others: float) -> "Ledger":
+        """After a time without the ledger, in which this task sent `sent` requests lately within its share.
+
+        When nobody used it, everybody was without it: the others go on within their shares for up to `others` seconds,
+        so it counts only from then on, and without a burst, as it is not known what they sent.
+        """
+        if self.next_free < now:
+            return replace(self, next_free=now + others + pace.tolerance)
+        return replace(self, next_free=self.next_free + sent * pace.interval)
 
     def first_slot(self, pace: Pace, now: float, *, burst: bool) -> float:
         """When the next slot is due; only with `burst` ahead of even spacing."""
@@ -120,4 +126,4 @@ class Ledger:
 
     def _bounded(self, pace: Pace, now: float) -> float:
         """`next_free`, but a clock that is far ahead must not stop the fleet for as long as it is."""
-        return min(self.next_free, max(now, self.paused_until) + pace.window + pace.headroom + pace.tolerance)
+        return min(self.next_free, max(now, self.paused_until) + 2 * (pace.window + pace.headroom) + pace.tolerance)
