@@ -1,0 +1,302 @@
+"""The main job over the network: a worker process between the AWS emulator and the Genesys simulator."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.conftest import Stack
+from tests.unit.samples import partner, seed
+from tests.worker_process import WorkerProcess, until, worker_process
+from worker.events import parse_event, utc_text
+from worker.local.simulator.conversations import conversation
+from worker.local.simulator.faults import FaultPlan
+from worker.local.simulator.server import Simulator
+
+StartWorker = Callable[..., Awaitable[WorkerProcess]]
+Item = dict[str, Any]
+
+
+@pytest.fixture
+async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[StartWorker]:
+    """Starts workers with settings of their own, and ends them after the test."""
+    async with AsyncExitStack() as running:
+
+        async def start(**settings: str) -> WorkerProcess:
+            environment = worker_environment | {"DRAIN_SECONDS": "0"} | settings
+            return await running.enter_async_context(
+                worker_process(environment, tmp_path / f"worker-{uuid.uuid4().hex}.log")
+            )
+
+        yield start
+
+
+def new_id() -> str:
+    return f"interaction-{uuid.uuid4().hex[:8]}"
+
+
+async def send(stack: Stack, *bodies: Any) -> None:
+    """Straight into the event queue, as EventBridge delivers."""
+    for body in bodies:
+        text = body if isinstance(body, str) else json.dumps(body)
+        await stack.clients.sqs.send_message(QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=text)
+
+
+async def item_of(stack: Stack, interaction_id: str) -> Item | None:
+    answer = await stack.clients.dynamodb.get_item(
+        TableName=stack.settings["INTERACTION_TABLE_NAME"],
+        Key={"interactionId": {"S": interaction_id}},
+        ConsistentRead=True,
+    )
+    return cast("Item | None", answer.get("Item"))
+
+
+async def stored(stack: Stack, interaction_id: str) -> Item:
+    """Its item, as soon as it is there."""
+    return cast("Item", await until(lambda: item_of(stack, interaction_id)))
+
+
+async def dead_letters(stack: Stack) -> list[tuple[str, str]]:
+    """Body and reason of those that are visible now."""
+    answer = await stack.clients.sqs.receive_message(
+        QueueUrl=stack.settings["DEAD_LETTER_QUEUE_URL"],
+        MaxNumberOfMessages=10,
+        MessageAttributeNames=["All"],
+        VisibilityTimeout=0,
+        WaitTimeSeconds=0,
+    )
+    return [(m["Body"], m["MessageAttributes"]["reason"]["StringValue"]) for m in answer.get("Messages", ())]
+
+
+async def executions(stack: Stack) -> list[str]:
+    answer = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
+    return [execution["status"] for execution in answer["executions"]]
+
+
+async def test_both_event_shapes_land_with_start_time_and_channels(stack: Stack, start_worker: StartWorker) -> None:
+    await start_worker()
+    ids = {"seed": new_id(), "partner": new_id()}
+    events = {"seed": seed(ids["seed"]) | {"id": "event-a"}, "partner": partner(ids["partner"]) | {"id": "event-b"}}
+    await send(stack, *events.values())
+    for shape, interaction_id in ids.items():
+        item = await stored(stack, interaction_id)
+        known = conversation(interaction_id)
+        event = parse_event(json.dumps(events[shape]))
+        assert item.pop("processedAt")["S"].endswith("Z")
+        assert item == {
+            "interactionId": {"S": interaction_id},
+            "startTime": {"S": utc_text(known.start)},
+            "channels": {"L": [{"S": channel} for channel in known.channels]},
+            "eventType": {"S": "customer.end"},
+            "eventTime": {"S": utc_text(event.time)},
+            "eventId": {"S": event.event_id},
+        }
+
+
+async def test_a_duplicate_has_one_execution_and_one_item(stack: Stack, start_worker: StartWorker) -> None:
+    worker = await start_worker()
+    interaction_id = new_id()
+    await send(stack, *[seed(interaction_id)] * 3)
+    await stored(stack, interaction_id)
+
+    async def counted() -> bool:
+        return await worker.metric("worker_events_total", outcome="duplicate") == 2
+
+    await until(counted)
+    assert await worker.metric("worker_events_total", outcome="started") == 1
+    assert len(await executions(stack)) == 1
+
+
+async def test_an_older_event_changes_nothing_and_a_newer_one_does(stack: Stack, start_worker: StartWorker) -> None:
+    worker = await start_worker()
+    interaction_id = new_id()
+
+    async def publish_and_wait(event_id: str, timestamp: str, number: int) -> Item:
+        await send(stack, seed(interaction_id, timestamp=timestamp) | {"id": event_id})
+
+        async def done() -> bool:
+            return await worker.metric("worker_interactions_total", outcome="succeeded") == number
+
+        await until(done)
+        item = await item_of(stack, interaction_id)
+        assert item is not None
+        return item
+
+    first = await publish_and_wait("middle", "2026-03-01T10:00:00+00:00", 1)
+    # Later as a text, earlier as an instant.
+    assert await publish_and_wait("older", "2026-03-01T12:00:00+05:00", 2) == first
+    # The same instant, written in another way: on a tie the stored item stays.
+    assert await publish_and_wait("tie", "2026-03-01T05:00:00-05:00", 3) == first
+    newest = await publish_and_wait("newer", "2026-03-01T10:00:00.001Z", 4)
+    assert newest["eventId"] == {"S": "newer"}
+
+
+async def test_poison_is_quarantined_untouched_and_nothing_beside_it_waits(
+    stack: Stack, start_worker: StartWorker
+) -> None:
+    await start_worker()
+    poison = {
+        "{ no json \u00e9 ": "invalid_json",
+        json.dumps(seed(None), indent=3): "missing_interaction_id",
+        json.dumps(seed("../../oauth")): "invalid_interaction_id",
+        json.dumps(seed(timestamp="yesterday")): "invalid_time",
+    }
+    interaction_id = new_id()
+    await send(stack, *poison, seed(interaction_id))
+    await stored(stack, interaction_id)
+    found: dict[str, str] = {}
+
+    async def all_found() -> bool:
+        found.update(dict(await dead_letters(stack)))
+        return len(found) >= len(poison)
+
+    await until(all_found)
+    assert found == poison
+
+
+async def test_a_valid_envelope_of_300_kib_is_processed(stack: Stack, start_worker: StartWorker) -> None:
+    await start_worker()
+    interaction_id = new_id()
+    body = json.dumps(seed(interaction_id, padding="x" * 300 * 1024))
+    await send(stack, body)
+    assert await stored(stack, interaction_id)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v2/conversations/{interactionId}", "/api/v2/interactions/events/details/{interactionId}"]
+)
+async def test_a_path_template_asks_for_one_interaction_a_request(
+    path: str, stack: Stack, start_worker: StartWorker
+) -> None:
+    await start_worker(GENESYS_DETAILS_PATH=path)
+    ids = [new_id() for _ in range(3)]
+    await send(stack, *[seed(each) | {"id": each} for each in ids])
+    for each in ids:
+        item = await stored(stack, each)
+        assert item["startTime"] == {"S": utc_text(conversation(each).start)}
+        assert {channel["S"] for channel in item["channels"]["L"]} == set(conversation(each).channels)
+
+
+async def test_a_revoked_token_costs_one_login_and_no_attempt(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker()
+    first, second = new_id(), new_id()
+    await send(stack, seed(first) | {"id": "a"})
+    await stored(stack, first)
+    simulator.tokens.revoke_all()
+    await send(stack, seed(second) | {"id": "b"})
+    await stored(stack, second)
+    assert await worker.metric("worker_token_fetches_total", source="login") == 2
+    assert [line["outcome"] for line in worker.lines("attempt")] == ["succeeded"] * 2
+    assert await worker.metric("worker_genesys_requests_total", operation="details", status="401") == 1
+
+
+async def test_a_429_is_waited_out_in_the_slot_and_costs_no_attempt(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker()
+    simulator.throttle(2)
+    ids = [new_id() for _ in range(5)]
+    await send(stack, *[seed(each) | {"id": each} for each in ids])
+    for each in ids:
+        await stored(stack, each)
+    await until(lambda: len(worker.lines("attempt")) == 5)
+    assert {(line["outcome"], line["retry_count"]) for line in worker.lines("attempt")} == {("succeeded", 0)}
+
+
+async def test_a_429_longer_than_a_slot_should_wait_is_handed_back_and_retried(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker(ALLOWANCE_WAIT_SECONDS="0.5")
+    simulator.throttle(3)
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id))
+    await stored(stack, interaction_id)
+    await until(lambda: any(line["outcome"] == "succeeded" for line in worker.lines("attempt")))
+    outcomes = [line["outcome"] for line in worker.lines("attempt")]
+    assert set(outcomes[:-1]) == {"Genesys.RateLimited"}
+    assert outcomes[-1] == "succeeded"
+
+
+async def test_an_outage_of_genesys_is_retried_by_the_state_machine(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker()
+    simulator.faults.plan = FaultPlan(outage=True)
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id))
+    await until(lambda: len(worker.lines("attempt")) >= 2)
+    simulator.faults.plan = replace(simulator.faults.plan, outage=False)
+    await stored(stack, interaction_id)
+    outcomes = [line["outcome"] for line in worker.lines("attempt")]
+    assert set(outcomes[:2]) == {"Genesys.Unavailable"}
+    assert await dead_letters(stack) == []
+
+
+@pytest.mark.parametrize(("bound", "reason"), [("0", "Interaction.NotFound"), ("900", "Interaction.NotReady")])
+async def test_an_unknown_interaction_ends_as_a_dead_letter_that_says_all(
+    bound: str, reason: str, stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker(NOT_FOUND_AFTER_SECONDS=bound)
+    simulator.faults.plan = FaultPlan(missing_prefix="interaction-")
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id) | {"id": "event-7"})
+    ((body, attribute),) = await until(lambda: dead_letters(stack))
+    letter = json.loads(body)
+    assert attribute == reason
+    assert letter["error"]["Error"] == reason
+    assert letter["error"]["Cause"]
+    assert letter["executionArn"] == worker.lines("attempt")[0]["execution_arn"]
+    assert {name: letter[name] for name in ("interactionId", "eventType", "timestamp", "eventId")} == {
+        "interactionId": interaction_id,
+        "eventType": "customer.end",
+        "timestamp": "2026-03-01T09:00:00.000Z",
+        "eventId": "event-7",
+    }
+
+    async def failed() -> bool:
+        return await executions(stack) == ["FAILED"]
+
+    await until(failed)
+    assert await item_of(stack, interaction_id) is None
+
+
+async def test_analytics_that_is_late_is_waited_for(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
+    worker = await start_worker()
+    simulator.faults.plan = FaultPlan(analytics_lag_seconds=1.5)
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id))
+    await stored(stack, interaction_id)
+    outcomes = [line["outcome"] for line in worker.lines("attempt")]
+    assert set(outcomes[:-1]) == {"Interaction.NotReady"} or outcomes == ["Interaction.NotReady"]
+
+
+async def test_roles_split_intake_and_activity_over_two_tasks(stack: Stack, start_worker: StartWorker) -> None:
+    intake = await start_worker(ROLES="intake")
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id))
+    await until(lambda: intake.lines("intake_batch"))
+    assert await item_of(stack, interaction_id) is None
+    assert await intake.metric("worker_slots", state="polling") == 0
+    activity = await start_worker(ROLES="activity")
+    assert await stored(stack, interaction_id)
+    assert activity.lines("intake_batch") == []
+
+
+async def test_many_interactions_at_once_need_few_requests(stack: Stack, start_worker: StartWorker) -> None:
+    worker = await start_worker(MAX_CONCURRENCY="60")
+    ids = [new_id() for _ in range(120)]
+    await asyncio.gather(*(send(stack, seed(each) | {"id": each}) for each in ids))
+    await until(lambda: len(worker.lines("attempt")) >= len(ids))
+    found = await asyncio.gather(*(item_of(stack, each) for each in ids))
+    assert all(found)
+    assert await worker.metric("worker_genesys_batch_size_count") < len(ids) / 3

@@ -1,0 +1,164 @@
+"""The `run` command as a process: start-up, its pages, its log, and how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Stack
+from tests.integration.test_worker import item_of, new_id, send
+from tests.unit.samples import seed
+from tests.unit.test_settings import RIGHT
+from tests.worker_process import until, worker_process
+from worker.cli import COMMANDS
+from worker.local.simulator.faults import FaultPlan
+from worker.local.simulator.server import Simulator
+
+NOWHERE = "http://127.0.0.1:9"
+"""The discard port: nothing listens there."""
+
+AWS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up"}
+
+
+def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One command to its end, with nothing in its environment but what is given."""
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_missing_settings_are_one_line_each_and_exit_2(tmp_path: Path) -> None:
+    done = command("run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert {line.split(":")[0] for line in done.stderr.splitlines()} == set(RIGHT)
+
+
+def test_wrong_settings_are_told_without_the_secret(tmp_path: Path) -> None:
+    done = command(cwd=tmp_path, **(RIGHT | {"GENESYS_REGION": "mars", "HEARTBEAT_SECONDS": "soon"}))
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["GENESYS_REGION", "HEARTBEAT_SECONDS"]
+    assert "eu-central-1" in lines[0]
+    assert RIGHT["GENESYS_CLIENT_SECRET"] not in done.stderr
+
+
+def test_settings_are_read_from_a_dot_env_file_and_the_environment_wins(tmp_path: Path) -> None:
+    lines = [f"{name}={value}" for name, value in RIGHT.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "HTTP_PORT=x", "GENESYS_REGION=mars"]))
+    done = command(cwd=tmp_path, HTTP_PORT="0")
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["GENESYS_REGION"]
+
+
+def test_a_missing_region_is_told(tmp_path: Path) -> None:
+    done = command(cwd=tmp_path, **RIGHT)
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "AWS_REGION")
+
+
+def test_missing_credentials_are_told(tmp_path: Path) -> None:
+    done = command(cwd=tmp_path, **RIGHT, AWS_REGION="us-east-1", HOME=str(tmp_path))
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "AWS_ACCESS_KEY_ID")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_a_fault_with_its_reason(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command(cwd=tmp_path, **RIGHT, **AWS, AWS_ENDPOINT_URL=NOWHERE, HTTP_HOST="127.0.0.1", HTTP_PORT=port)
+    assert done.returncode == 1
+    assert "address already in use" in json.loads(done.stdout.splitlines()[-1])["error"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, tmp_path: Path) -> None:
+    done = command(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: interaction-worker {name}")
+
+
+def test_the_overview_names_every_command_and_an_unknown_one_is_told(tmp_path: Path) -> None:
+    overview = command("--help", cwd=tmp_path)
+    assert overview.returncode == 0
+    assert all(f"\n  {name} " in overview.stdout for name in COMMANDS)
+    unknown = command("fly", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "no command 'fly'" in unknown.stderr
+
+
+async def test_sigterm_drains_an_idle_worker_with_status_0(worker_environment: dict[str, str], tmp_path: Path) -> None:
+    async with worker_process(worker_environment | {"DRAIN_SECONDS": "1"}, tmp_path / "log") as worker:
+        assert await worker.get("/readyz") == (200, "ok\n")
+        assert await worker.get("/livez") == (200, "ok\n")
+        worker.child.process.send_signal(signal.SIGTERM)
+        await until(lambda: worker.lines("draining"))
+        assert await worker.get("/readyz") == (503, "draining\n")
+        assert await worker.ended() == 0
+    assert [line["event"] for line in worker.lines()][-3:] == ["draining", "drained", "stopped"]
+
+
+async def test_a_second_signal_ends_at_once(worker_environment: dict[str, str], tmp_path: Path) -> None:
+    async with worker_process(worker_environment | {"DRAIN_SECONDS": "100"}, tmp_path / "log") as worker:
+        worker.child.process.send_signal(signal.SIGINT)
+        await until(lambda: worker.lines("draining"))
+        assert await worker.drain(signal.SIGINT) == 1
+
+
+async def test_work_that_outlasts_the_drain_is_handed_back_and_another_worker_finishes_it(
+    stack: Stack, simulator: Simulator, worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    simulator.faults.plan = FaultPlan(slow_share=1, slow_seconds=60)
+    interaction_id = new_id()
+    await send(stack, seed(interaction_id))
+    # One slot, so that no dropped poll is left: the emulator would hand the task to it, and lose it.
+    environment = worker_environment | {"DRAIN_SECONDS": "1", "MAX_CONCURRENCY": "1"}
+    async with worker_process(environment, tmp_path / "first") as first:
+
+        async def busy() -> bool:
+            return await first.metric("worker_slots", state="busy") == 1
+
+        await until(busy)
+        assert await first.drain() == 0
+        (attempt,) = first.lines("attempt")
+        assert (attempt["outcome"], attempt["report"]) == ("Worker.Draining", "taken")
+    simulator.faults.plan = FaultPlan()
+    async with worker_process(worker_environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
+        assert await until(lambda: item_of(stack, interaction_id))
+
+
+async def test_an_unreachable_dependency_makes_it_not_ready_but_alive(
+    worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment = worker_environment | {"AWS_ENDPOINT_URL_DYNAMODB": NOWHERE, "GENESYS_LOGIN_URL": NOWHERE}
+    async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "log") as worker:
+        status, problems = await worker.get("/readyz")
+        assert status == 503
+        assert {line.split(":")[0] for line in problems.splitlines()} == {"interaction table", "genesys"}
+        assert (await worker.get("/livez"))[0] == 200
+
+
+async def test_no_line_of_the_log_holds_a_secret_a_token_or_details(
+    stack: Stack, simulator: Simulator, worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    interaction_id = new_id()
+    await send(stack, "poison with made-up-personal-data", seed(interaction_id, note="made-up-personal-data"))
+    async with worker_process(
+        worker_environment | {"LOG_LEVEL": "debug", "DRAIN_SECONDS": "0"}, tmp_path / "log"
+    ) as worker:
+        await until(lambda: item_of(stack, interaction_id))
+        await until(lambda: worker.lines("event_quarantined"))
+        assert await worker.drain() == 0
+    assert "made-up-personal-data" not in worker.text()
+    assert simulator.options.client_secret not in worker.text()
+    assert "taskToken" not in worker.text()
+    assert all({"event", "level", "timestamp"} <= set(line) for line in worker.lines())
