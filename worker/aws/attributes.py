@@ -1,8 +1,7 @@
 """JSON values as DynamoDB attributes."""
 
-import math
 from collections.abc import Collection, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, Overflow, Subnormal
 from typing import TYPE_CHECKING, Any
 
 from worker.errors import Invalid
@@ -16,9 +15,7 @@ LARGEST_BYTES = 380_000
 _DEEPEST = 30
 """DynamoDB nests up to 32 levels."""
 
-_DIGITS = 38
-_SMALLEST_EXPONENT = -130
-_LARGEST_EXPONENT = 125
+_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, Overflow, Subnormal])
 """DynamoDB's numbers: 38 digits, magnitudes of 1E-130 to 9.99…E+125."""
 
 
@@ -76,13 +73,11 @@ def _encode(value: Any, levels: int) -> "tuple[AttributeValueTypeDef, int]":
 
 
 def _number(value: float | Decimal) -> str:
-    """The shortest text that reads as the same number."""
+    """A text that reads as exactly the same number."""
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    if not math.isfinite(number):
+    if not number.is_finite():
         raise ValueError("not a finite number")
-    if not number:
-        return "0"
-    digits = len(number.normalize().as_tuple().digits)
-    if digits > _DIGITS or not _SMALLEST_EXPONENT <= number.adjusted() <= _LARGEST_EXPONENT:
-        raise ValueError("a number that DynamoDB does not hold (38 digits, magnitudes of 1E-130 to 9.99E+125)")
-    return str(number)
+    try:
+        return str(_NUMBERS.create_decimal(number)) if number else "0"
+    except ArithmeticError:
+        raise ValueError("a number that DynamoDB does not hold (38 digits, 1E-130 to 9.99E+125)") from None

@@ -1,0 +1,119 @@
+"""A function of the user's takes further attributes from the details."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from examples.transform_queue_time import queue_time
+from worker.errors import Invalid, NotReady
+from worker.extensions.loading import load_function
+from worker.extensions.transform import NamedTransform, Transform, TransformedDetails, load_transform
+from worker.local.simulator.conversations import conversation
+from worker.ports import Details
+from worker.settings import SettingsError
+
+DOCUMENT = {"conversationId": "interaction-1", "customer": "Made-up Person"}
+
+
+class OneAnswer:
+    async def fetch(self, interaction_id: str) -> Details:
+        return Details(datetime(2026, 3, 1, tzinfo=UTC), ("voice",), {"conversationId": interaction_id, **DOCUMENT})
+
+
+def transformed(function: Transform) -> TransformedDetails:
+    return TransformedDetails(OneAnswer(), NamedTransform("mine:function", function))
+
+
+def fails(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"customer": document["no such key " + document["customer"]]}
+
+
+def not_yet(_: Mapping[str, Any]) -> dict[str, Any]:
+    raise NotReady("no end yet")
+
+
+def no_mapping(_: Mapping[str, Any]) -> Any:
+    return ["a"]
+
+
+async def plain(_: Mapping[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+async def test_what_the_function_returns_goes_with_the_details() -> None:
+    details = await transformed(lambda document: {"id": document["conversationId"]}).fetch("interaction-1")
+    assert details.attributes == {"id": "interaction-1"}
+    assert details.channels == ("voice",)
+
+
+async def test_a_function_that_fails_rejects_the_interaction_without_quoting_its_data() -> None:
+    with pytest.raises(Invalid, match=r"mine:function: KeyError at .*test_transform:\d+") as caught:
+        await transformed(fails).fetch("interaction-1")
+    assert "Made-up Person" not in str(caught.value)
+
+
+async def test_a_function_may_ask_to_be_called_again_later() -> None:
+    with pytest.raises(NotReady, match="no end yet"):
+        await transformed(not_yet).fetch("interaction-1")
+
+
+async def test_a_function_that_returns_no_mapping_rejects_the_interaction() -> None:
+    with pytest.raises(Invalid, match="mine:function: returned list"):
+        await transformed(no_mapping).fetch("interaction-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("no_such_package.module:function", "no module no_such_package; put the directory"),
+        ("examples.no_such_module:function", r"no module examples\.no_such_module"),
+        ("examples.transform_queue_time:no_such_function", "has no no_such_function"),
+        ("examples.transform_queue_time:__doc__", "is not a plain function"),
+        (f"{__name__}:plain", "is not a plain function"),
+    ],
+)
+def test_a_wrong_name_is_a_wrong_setting(name: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"^DETAILS_TRANSFORM: .*{problem}"):
+        load_transform(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("import no_such_library", "needs no_such_library"), ("1 / 0", "fails to load: ZeroDivisionError")],
+)
+def test_a_module_that_does_not_load_is_a_wrong_setting(
+    text: str, problem: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"made_up_{abs(hash(text))}"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError, match=problem):
+        load_function("EVENT_READER", f"{name}:function")
+
+
+def test_the_example_sums_queue_time_and_lists_queues() -> None:
+    document = {
+        "participants": [
+            {"purpose": "customer"},
+            {
+                "purpose": "acd",
+                "sessions": [
+                    {
+                        "metrics": [{"name": "tAcd", "value": 12_500}, {"name": "tTalk", "value": 99}],
+                        "segments": [{"queueId": "queue-1"}, {"segmentType": "interact"}, {"queueId": "queue-1"}],
+                    },
+                    {"metrics": [{"name": "tAcd", "value": 1_000}], "segments": [{"queueId": "queue-2"}]},
+                ],
+            },
+        ]
+    }
+    assert queue_time(document) == {"queueSeconds": 13.5, "queueIds": ["queue-1", "queue-2"]}
+
+
+def test_the_example_takes_every_conversation_of_the_simulator() -> None:
+    for number in range(50):
+        attributes = queue_time(conversation(f"interaction-{number}").analytics())
+        assert attributes["queueSeconds"] >= 0
+        assert attributes["queueIds"]
