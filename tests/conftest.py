@@ -112,9 +112,4 @@ def worker_environment(stack: Stack, emulator: Emulator, simulator: Simulator) -
 
 def genesys_environment(simulator: Simulator) -> dict[str, str]:
     """What a worker has to find in its environment to talk to this simulator."""
-    return {
-        "GENESYS_LOGIN_URL": simulator.url,
-        "GENESYS_API_URL": simulator.url,
-        "GENESYS_CLIENT_ID": simulator.options.client_id,
-        "GENESYS_CLIENT_SECRET": simulator.options.client_secret,
-    }
+    return simulator.environment

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from worker.aws.clients import AWS_ERRORS
-from worker.local.arguments import positive
+from worker.local.arguments import amount, positive
 from worker.local.aws import explain
 from worker.local.demo.display import Display, Glance, print_result, summary
 from worker.local.demo.ledger import Account, Ledger
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add rate limits, 5xx answers, cut-off bodies, ended tokens, unknown interactions, malformed and "
         "duplicate events",
+    )
+    parser.add_argument(
+        "--rate", type=amount, default=100.0, help="events published a second; 0 is all at once (default: 100)"
     )
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with the URLs printed, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print a machine-readable summary as the last line")
@@ -87,7 +90,7 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
     async with running_world(directory, workers=args.workers, faults=args.faults) as world:
         ledger = Ledger(world.clients, world.settings)
         start = time.monotonic()
-        script = Script(world, ledger, args.events, faults=args.faults)
+        script = Script(world, ledger, args.events, rate=args.rate, faults=args.faults)
         with Display(console, args.events) as display:
             account = await _watch(world, ledger, script, display, args)
         result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
@@ -136,7 +139,7 @@ def _print_urls(console: Console, world: World) -> None:
     for url in world.worker_urls:
         console.print(f"worker {url}/metrics {url}/livez {url}/readyz")
     console.print("To use them from another shell:")
-    for name, value in {**world.emulator.environment, **world.settings}.items():
+    for name, value in {**world.emulator.environment, **world.settings, **world.simulator.environment}.items():
         console.print(f"  export {name}={value}")
 
 

@@ -10,7 +10,6 @@ from worker.local.traffic import Pace, make_events, malformed_bodies, put_events
 
 Kind = Literal["seed", "genesys", "missing", "malformed"]
 
-_EVENTS_A_SECOND = 100.0
 _CHUNK = 10
 _PARTNER_SHARE, _MISSING_SHARE, _MALFORMED_SHARE, _DUPLICATE_SHARE = 0.2, 0.01, 0.03, 0.05
 _THROTTLE_SECONDS = 3.0
@@ -20,9 +19,10 @@ _AT_ONCE = Pace(0)
 class Script:
     """So many distinct events, most of them through EventBridge; with faults some are unusable and some come twice."""
 
-    def __init__(self, world: World, ledger: Ledger, events: int, *, faults: bool) -> None:
+    def __init__(self, world: World, ledger: Ledger, events: int, *, rate: float, faults: bool) -> None:
         self._world = world
         self._ledger = ledger
+        self._rate = rate
         self._duplicates = _part(events, _DUPLICATE_SHARE) if faults else 0
         missing, malformed = (_part(events, _MISSING_SHARE), _part(events, _MALFORMED_SHARE)) if faults else (0, 0)
         kinds: list[Kind] = []
@@ -38,7 +38,7 @@ class Script:
 
     async def play(self) -> None:
         """Send everything at an even pace. Raises PublishError."""
-        pace = Pace(_EVENTS_A_SECOND)
+        pace = Pace(self._rate)
         for start in range(0, len(self._kinds), _CHUNK):
             chunk = self._kinds[start : start + _CHUNK]
             await pace.wait(len(chunk))

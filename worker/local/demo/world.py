@@ -66,7 +66,7 @@ async def running_world(directory: Path, *, workers: int, faults: bool) -> Async
 
     `directory` receives the output of the parts. Raises WorldError or EmulatorError.
     """
-    options = Options(client_id="demo-client", client_secret=uuid.uuid4().hex, plan=_FAULTS if faults else FaultPlan())
+    options = Options(plan=_FAULTS if faults else FaultPlan())
     with Emulator(wait_scale=_WAIT_SCALE, output=directory / "emulator.log") as emulator:
         _take_environment(emulator.environment)
         async with Simulator(options) as simulator, open_clients() as clients:
@@ -107,10 +107,7 @@ def _worker_environment(settings: Mapping[str, str], simulator: Simulator) -> di
         **os.environ,
         **unset,
         **settings,
-        "GENESYS_LOGIN_URL": simulator.url,
-        "GENESYS_API_URL": simulator.url,
-        "GENESYS_CLIENT_ID": simulator.options.client_id,
-        "GENESYS_CLIENT_SECRET": simulator.options.client_secret,
+        **simulator.environment,
         "MAX_CONCURRENCY": "50",
         "NOT_FOUND_AFTER_SECONDS": "5",
         "DRAIN_SECONDS": "1",

@@ -73,6 +73,16 @@ class Simulator:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings with which a worker logs in here and asks here."""
+        return {
+            "GENESYS_LOGIN_URL": self.url,
+            "GENESYS_API_URL": self.url,
+            "GENESYS_CLIENT_ID": self.options.client_id,
+            "GENESYS_CLIENT_SECRET": self.options.client_secret,
+        }
+
     def throttle(self, seconds: float) -> None:
         """Answer every API request with 429 for so long from now."""
         now = time.monotonic()
