@@ -1,0 +1,62 @@
+"""What happens when in one run, drawn from its seed before it starts."""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+Action = Literal[
+    "SIGKILL",
+    "SIGTERM",
+    "freeze",
+    "Genesys outage",
+    "Genesys slow",
+    "Genesys cut-off bodies",
+    "Genesys 500s",
+    "Genesys 429 storm",
+    "Genesys token revoked",
+    "StartExecution throttled",
+    "DynamoDB away",
+    "SQS away",
+    "AWS away",
+]
+
+_LENGTHS: dict[Action, tuple[float, float]] = {
+    "SIGKILL": (0, 0),
+    "SIGTERM": (0, 0),
+    "freeze": (4, 10),
+    "Genesys outage": (4, 8),
+    "Genesys slow": (5, 10),
+    "Genesys cut-off bodies": (5, 10),
+    "Genesys 500s": (5, 10),
+    "Genesys 429 storm": (3, 6),
+    "Genesys token revoked": (0, 0),
+    "StartExecution throttled": (8, 15),
+    "DynamoDB away": (3, 6),
+    "SQS away": (3, 6),
+    "AWS away": (2, 4),
+}
+"""Shortest and longest seconds of each."""
+
+_TIMES: dict[Action, int] = {"SIGKILL": 5, "SIGTERM": 4, "freeze": 2, "Genesys token revoked": 3}
+"""How often; once where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    at: float
+    """Seconds after the start."""
+    action: Action
+    seconds: float
+    which: float
+    """Which worker: the share of the list of those that run, sorted by name."""
+
+
+def draw(seed: int, seconds: float) -> list[Step]:
+    """The steps of a run whose faults last for `seconds`, in the order of time."""
+    source = random.Random(f"{seed} plan")
+    steps = [
+        Step(round(source.uniform(3, seconds), 1), action, round(source.uniform(*length), 1), source.random())
+        for action, length in _LENGTHS.items()
+        for _ in range(_TIMES.get(action, 1))
+    ]
+    return sorted(steps, key=lambda step: step.at)
