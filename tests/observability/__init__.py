@@ -1,0 +1,1 @@
+"""A real Prometheus for tests and for the pictures in the documentation."""
