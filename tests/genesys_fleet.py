@@ -11,7 +11,7 @@ from worker.local.simulator.server import Simulator
 from worker.ports import SharedCache
 from worker.settings import Settings
 
-_ELSEWHERE = {
+ELSEWHERE = {
     "event_queue_url": "http://127.0.0.1/queue",
     "state_machine_arn": "arn:aws:states:us-east-1:123456789012:stateMachine:unused",
     "activity_arn": "arn:aws:states:us-east-1:123456789012:activity:unused",
@@ -38,7 +38,7 @@ class Recorder:
 def settings_for(simulator: Simulator, **changes: Any) -> Settings:
     """Settings of a task that asks `simulator`."""
     values: dict[str, Any] = {
-        **_ELSEWHERE,
+        **ELSEWHERE,
         "genesys_login_url": simulator.url,
         "genesys_api_url": simulator.url,
         "genesys_client_id": simulator.options.client_id,
