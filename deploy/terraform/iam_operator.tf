@@ -13,6 +13,12 @@ resource "aws_iam_policy" "operator" {
         Resource = [aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undelivered.arn]
       },
       {
+        Sid      = "LookAtTables"
+        Effect   = "Allow"
+        Action   = "dynamodb:DescribeTimeToLive"
+        Resource = concat([aws_dynamodb_table.interactions.arn], aws_dynamodb_table.shared_cache[*].arn)
+      },
+      {
         Sid      = "SendQuarantinedEventsAgain"
         Effect   = "Allow"
         Action   = "sqs:SendMessage"

@@ -31,7 +31,7 @@ locals {
     }]
   })
 
-  # Everything that `run` calls, and what `doctor` reads.
+  # Everything that `run` calls, the questions of /readyz included.
   worker_statements = concat(
     [
       {
@@ -69,15 +69,21 @@ locals {
       {
         Sid      = "StoreInteractions"
         Effect   = "Allow"
-        Action   = ["dynamodb:PutItem", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+        Action   = ["dynamodb:PutItem", "dynamodb:DescribeTable"]
         Resource = aws_dynamodb_table.interactions.arn
       },
     ],
     [for table in aws_dynamodb_table.shared_cache : {
       Sid      = "ShareTokenAndAllowance"
       Effect   = "Allow"
-      Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DescribeTable"]
       Resource = table.arn
+    }],
+    [{
+      Sid      = "DelayScaleInWhileBusy"
+      Effect   = "Allow"
+      Action   = "ecs:UpdateTaskProtection"
+      Resource = "${local.arn}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"
     }],
     local.key_statements.task,
   )

@@ -37,6 +37,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "tasks" {
+  # checkov:skip=CKV_AWS_338:a year of logs helps nobody with a queue that holds 14 days; log_retention_days says otherwise
   name              = local.task_log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = local.kms_key_arn
@@ -68,8 +69,8 @@ resource "aws_ecs_task_definition" "this" {
   network_mode             = local.task_definition.networkMode
   cpu                      = local.task_definition.cpu
   memory                   = local.task_definition.memory
-  execution_role_arn       = local.task_definition.executionRoleArn
-  task_role_arn            = local.task_definition.taskRoleArn
+  execution_role_arn       = aws_iam_role.execution.arn
+  task_role_arn            = aws_iam_role.task.arn
 
   runtime_platform {
     cpu_architecture        = local.task_definition.runtimePlatform.cpuArchitecture

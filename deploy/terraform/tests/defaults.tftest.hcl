@@ -113,7 +113,7 @@ run "stars_stand_only_where_aws_knows_no_resource" {
   assert {
     condition = !anytrue([
       for statement in jsondecode(aws_iam_role_policy.task.policy).Statement :
-      statement.Sid == "QuarantineEvents" && contains(statement.Action, "sqs:ReceiveMessage")
+      statement.Sid == "QuarantineEvents" && contains(flatten([statement.Action]), "sqs:ReceiveMessage")
     ])
     error_message = "the worker writes dead letters and never reads them"
   }

@@ -1,0 +1,68 @@
+"""The Terraform module by itself: form, validity, its own tests, its example, and checkov's opinion."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.infra.terraform import Terraform
+from tests.infra.tools import ROOT, run, tool
+
+MODULE = ROOT / "deploy" / "terraform"
+
+
+def test_every_file_has_terraform_s_own_form(tmp_path: Path) -> None:
+    Terraform(tmp_path)("fmt", "-check", "-diff", "-recursive")
+
+
+def test_the_module_s_own_tests_pass_with_a_mocked_provider(tmp_path: Path) -> None:
+    terraform = Terraform(tmp_path)
+    terraform.initialize()
+    terraform("validate")
+    report = terraform("test", "-no-color")
+    passed = re.search(r"Success! (\d+) passed, 0 failed", report)
+    assert passed, report
+    assert int(passed[1]) >= len(re.findall(r'^run "', _tests(), re.MULTILINE)), report
+
+
+def test_the_example_is_complete(tmp_path: Path) -> None:
+    terraform = Terraform(tmp_path, "terraform/examples/complete")
+    terraform.initialize()
+    terraform("validate")
+
+
+def test_checkov_finds_nothing_that_is_not_justified_in_place(tmp_path: Path) -> None:
+    checkov = tool("checkov", get_it="tools/infra-tools installs it")
+    # Its parser does not come to an end with a file of Terraform's tests.
+    command: list[str | Path] = [
+        checkov,
+        "--directory",
+        MODULE,
+        "--skip-path",
+        "tests/",
+        "--framework",
+        "terraform",
+        "--skip-download",
+    ]
+    found = run([*command, "--output", "json", "--quiet", "--compact"], cwd=tmp_path, statuses=(0, 1))
+    report = json.loads(found.stdout)
+    failures = [
+        f"{check['check_id']} {check['resource']}: {check['check_name']}"
+        for check in report["results"]["failed_checks"]
+    ]
+    assert not failures, "\n".join(failures)
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["summary"]["passed"] > 50
+
+
+@pytest.mark.parametrize("kind", ["variable", "output"])
+def test_the_readme_names_every_one(kind: str) -> None:
+    readme = (MODULE / "README.md").read_text()
+    declared = re.findall(rf'^{kind} "(\w+)"', "".join(path.read_text() for path in MODULE.glob("*.tf")), re.MULTILINE)
+    assert declared
+    assert [name for name in declared if f"| `{name}` |" not in readme] == []
+
+
+def _tests() -> str:
+    return "".join(path.read_text() for path in (MODULE / "tests").glob("*.tftest.hcl"))
