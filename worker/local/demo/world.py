@@ -61,17 +61,20 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(directory: Path, *, workers: int, faults: bool) -> AsyncIterator[World]:
+async def running_world(
+    directory: Path, *, workers: int, faults: bool, more: Mapping[str, str] | None = None
+) -> AsyncIterator[World]:
     """Start everything, wait until the workers are ready, and stop it all however this ends.
 
-    `directory` receives the output of the parts. Raises WorldError or EmulatorError.
+    `directory` receives the output of the parts, `more` are further settings of the workers. Raises WorldError or
+    EmulatorError.
     """
     options = Options(plan=_FAULTS if faults else FaultPlan())
     with Emulator(wait_scale=_WAIT_SCALE, output=directory / "emulator.log") as emulator:
         _take_environment(emulator.environment)
         async with Simulator(options) as simulator, open_clients() as clients:
             settings = await create(clients, Names(f"demo-{uuid.uuid4().hex[:8]}"))
-            environment = _worker_environment(settings, simulator)
+            environment = _worker_environment(settings, simulator) | dict(more or {})
             ports = _free_ports(workers)
             children: list[Child] = []
             try:
