@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from worker import __version__
+from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
 from worker.settings import SettingsError
 
@@ -158,7 +159,10 @@ async def open_clients(
     async with AsyncExitStack() as stack:
 
         async def client(service: Literal["sqs", "stepfunctions", "dynamodb", "s3"], config: AioConfig) -> Any:
-            return await stack.enter_async_context(session.create_client(service, config=config))
+            created = await stack.enter_async_context(session.create_client(service, config=config))
+            if service != "s3":
+                drop_idle_handlers(created)
+            return created
 
         yield Clients(
             sqs_poll=await client("sqs", poll_config(receivers)),
