@@ -1,0 +1,292 @@
+"""The real intake and slots against a model of AWS, in every order of answers, crashes, redeliveries and drains.
+
+A failing example prints as a story: each line is one step that somebody takes.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import structlog
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.unit.fakes import RecordingMetrics
+from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
+from worker.errors import Invalid, NotReady, RateLimited, Unavailable
+from worker.events import InvalidEventError, parse_event, utc_text
+from worker.process import Process
+from worker.runtime import slots as slots_module
+from worker.runtime.health import Tick
+from worker.runtime.intake import Intake
+from worker.runtime.slots import Slots
+from worker.runtime.stopping import Stopping
+
+MOST_WORKERS = 3
+RECEIVERS = 2
+SLOTS = 2
+HEARTBEAT_SECONDS = 20.0
+
+_numbers = st.integers(0, 30)
+"""Chooses one of what is there, by remainder: shrinks to the first."""
+_fetch_errors = st.sampled_from(
+    [None, RateLimited("r"), Unavailable("u"), NotReady("n"), Invalid("i"), RuntimeError("a bug")]
+)
+
+
+class Worker:
+    """One worker process: the real runtime on the model's ports."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.name = f"worker {number}"
+        self.ports = Ports(world)
+        self.stopping = Stopping()
+        self.faults: list[BaseException] = []
+        metrics: Any = RecordingMetrics()
+        intake = Intake(self.ports, self.ports, metrics, self.stopping, concurrency=RECEIVERS, visibility_seconds=60)
+        process = Process(self.ports, self.ports, metrics, not_found_after_seconds=900)
+        self.slots = Slots(
+            self.ports,
+            process,
+            metrics,
+            self.stopping,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            fault=lambda _, error: self.faults.append(error),
+        )
+        loops = [intake.receive(Tick("receiver")) for _ in range(RECEIVERS)]
+        loops += [self.slots.slot(Tick("slot")) for _ in range(SLOTS)]
+        self.tasks = [world.loop.create_task(loop) for loop in loops]
+
+    @property
+    def done(self) -> bool:
+        return all(task.done() for task in self.tasks)
+
+    def drain(self) -> None:
+        self.ports.stopping = True
+        self.stopping.request()
+
+    def kill(self) -> None:
+        self.ports.dead = True
+        for task in self.tasks:
+            task.cancel()
+
+
+class Model(RuleBasedStateMachine):
+    """Steps that the outside can take, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.complaints: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _, context: self.complaints.append(context))
+        self.world = World(self.loop)
+        self.workers: list[Worker] = []
+        self.sent: list[str] = []
+        self.number = 0
+        self._patched = self._quiet()
+        self._patched.__enter__()
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """No log lines, and the virtual clock for the reports' deadline."""
+        clock = SimpleNamespace(monotonic=self.loop.time, perf_counter=self.loop.time)
+        before = structlog.get_config()
+        structlog.configure(processors=[_drop])
+        with mock.patch.object(slots_module, "time", clock):
+            try:
+                yield
+            finally:
+                structlog.configure(**before)
+
+    def _step(self) -> None:
+        self.loop.settle()
+
+    # What people and machines do
+
+    @rule(interaction=st.sampled_from("ab"), moment=st.integers(1, 3))
+    def an_event_is_sent(self, interaction: str, moment: int) -> None:
+        time = f"2026-03-01T10:00:0{moment}.000Z"
+        detail = {"interactionId": interaction, "eventType": "customer.end", "timestamp": time}
+        self._send(json.dumps({"id": f"event-{len(self.sent)}", "detail": detail}))
+
+    @rule()
+    def rubbish_is_sent(self) -> None:
+        self._send(f"no JSON {len(self.sent)}")
+
+    @precondition(lambda self: self.sent)
+    @rule(which=_numbers)
+    def an_event_is_sent_again(self, which: int) -> None:
+        self._send(self.sent[which % len(self.sent)])
+
+    def _send(self, body: str) -> None:
+        self.sent.append(body)
+        self.world.queue.append(Sent(body))
+
+    @precondition(lambda self: len(self.workers) < MOST_WORKERS)
+    @rule()
+    def a_worker_starts(self) -> None:
+        self.number += 1
+        self.workers.append(Worker(self.world, self.number))
+        self._step()
+
+    @precondition(lambda self: self.workers)
+    @rule(which=_numbers)
+    def a_worker_is_killed(self, which: int) -> None:
+        self.workers.pop(which % len(self.workers)).kill()
+        self._step()
+
+    @precondition(lambda self: self.workers)
+    @rule(which=_numbers)
+    def a_worker_drains(self, which: int) -> None:
+        self.workers[which % len(self.workers)].drain()
+        self._step()
+
+    @precondition(lambda self: any(worker.ports.stopping for worker in self.workers))
+    @rule()
+    def the_drain_is_over(self) -> None:
+        for worker in self.workers:
+            if worker.ports.stopping:
+                worker.slots.hand_back()
+        self._step()
+
+    # What AWS, Genesys Cloud and the network do
+
+    @precondition(lambda self: self.world.pending)
+    @rule(which=_numbers, end=st.sampled_from(["done", "done", "done", "answer lost", "refused"]))
+    def a_call_ends(self, which: int, end: End) -> None:
+        self.world.answer(self.world.pending[which % len(self.world.pending)], end)
+        self._step()
+
+    @precondition(lambda self: self._work())
+    @rule(which=_numbers)
+    def work_goes_on(self, which: int) -> None:
+        """Like the rule above for calls other than polls, which outnumber them."""
+        self.world.answer(self._work()[which % len(self._work())], "done")
+        self._step()
+
+    @precondition(lambda self: self.workers)
+    @rule(which=_numbers, error=_fetch_errors)
+    def genesys_will_fail(self, which: int, error: Any) -> None:
+        self.workers[which % len(self.workers)].ports.fetch_error = error
+
+    @rule(seconds=st.sampled_from([0.5, 5, 25, 65]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+        self._step()
+
+    @precondition(lambda self: self.world.queue)
+    @rule(which=_numbers)
+    def a_message_is_delivered_again(self, which: int) -> None:
+        self.world.queue[which % len(self.world.queue)].visible_at = self.loop.now
+
+    @precondition(lambda self: len(self.world.queue) > 1)
+    @rule()
+    def the_queue_changes_its_order(self) -> None:
+        self.world.queue.reverse()
+
+    @precondition(lambda self: self.world.taken())
+    @rule(which=_numbers)
+    def a_task_times_out(self, which: int) -> None:
+        taken = self.world.taken()
+        taken[which % len(taken)].token = None
+
+    def _work(self) -> list[Pending]:
+        return [waiting for waiting in self.world.pending if waiting.name not in {"poll", "receive"}]
+
+    # The promises
+
+    @invariant()
+    def every_event_is_somewhere(self) -> None:
+        in_queue = {message.body for message in self.world.queue}
+        for body in self.sent:
+            assert body in in_queue or self.world.accounted(body), f"nowhere: {body}"
+
+    @invariant()
+    def every_ended_execution_has_its_effect_once(self) -> None:
+        for name, execution in self.world.executions.items():
+            assert self.world.writes[name] <= 1
+            if execution.status == "SUCCEEDED":
+                stored = self.world.table[execution.event.interaction_id]
+                assert utc_text(stored.time) >= utc_text(execution.event.time)
+            if execution.status == "FAILED":
+                assert self.world.letters.count(name) == 1
+
+    @invariant()
+    def no_loop_has_died(self) -> None:
+        assert not self.complaints
+        for worker in self.workers:
+            assert not worker.faults
+            for task in worker.tasks:
+                if task.done():
+                    assert worker.ports.stopping, f"{worker.name} has a loop that ended by itself"
+                    task.result()
+
+    def teardown(self) -> None:
+        try:
+            self._everybody_drains()
+            self._a_healthy_worker_settles_everything()
+        finally:
+            for worker in self.workers:
+                worker.kill()
+            self._step()
+            self.loop.close()
+            self._patched.__exit__(None, None, None)
+
+    def _everybody_drains(self) -> None:
+        """Without a single refusal left, a drain ends by itself, and leaves nothing in hand."""
+        for worker in self.workers:
+            worker.drain()
+        for _ in range(200):
+            if all(worker.done for worker in self.workers):
+                break
+            self._answer_all()
+        for worker in self.workers:
+            assert worker.done, f"{worker.name} does not end; pending: {[p.name for p in self.world.pending]}"
+            assert worker.slots.busy == 0
+            assert not worker.slots._working
+        self.no_loop_has_died()
+        self.every_event_is_somewhere()
+        assert not self.world.pending
+        self.workers.clear()
+
+    def _a_healthy_worker_settles_everything(self) -> None:
+        self.a_worker_starts()
+        for _ in range(400):
+            if self._settled():
+                break
+            self._answer_all()
+        assert self._settled()
+        self.every_ended_execution_has_its_effect_once()
+        for body in self.sent:
+            try:
+                execution: Execution = self.world.executions[parse_event(body).execution_name]
+            except InvalidEventError:
+                assert body in self.world.letters
+            else:
+                assert execution.status != "RUNNING"
+        self._everybody_drains()
+
+    def _answer_all(self) -> None:
+        for waiting in list(self.world.pending):
+            if waiting in self.world.pending:
+                self.world.answer(waiting, "done")
+        self._step()
+        self.world.pass_time(1)
+        self._step()
+
+    def _settled(self) -> bool:
+        return not self.world.queue and all(e.status != "RUNNING" for e in self.world.executions.values())
+
+
+def _drop(*_: Any) -> Any:
+    raise structlog.DropEvent
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(
+    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
