@@ -137,12 +137,9 @@ class Allowance:
         """Take a slice of slots when the next one is near; when to go on."""
         now = time.time()
         first = self._ledger.first_slot(self._pace, now, burst=want.full)
-        # Of the tasks that wait for the same slot the fullest comes first, and equals take turns by chance.
-        lead = LEAD_SECONDS * (1.0 if want.full else want.fill)
+        lead = self._lead(want, now)
         if first > now + lead:
             wake_at = first - lead
-            if len(self._ledger.members) > 1:
-                wake_at += random.uniform(0, LEAD_SECONDS / 4)  # noqa: S311
             return wake_at if want.full else min(wake_at, max(now, want.since + self.gather_seconds))
         ledger, due = self._ledger.take(self._pace, now, want.requests, first + SLICE_SECONDS, burst=want.full)
         if await self._write(ledger):
@@ -150,6 +147,18 @@ class Allowance:
             return due[0]
         await self._read()
         return now
+
+    def _lead(self, want: Demand, now: float) -> float:
+        """How long before a slot is due to try to take it, so that the right one of several tasks is the first.
+
+        The fullest comes first, then the one that has waited longest; chance decides between equals.
+        """
+        if not want.full:
+            return LEAD_SECONDS * want.fill
+        if len(self._ledger.members) < 2:  # noqa: PLR2004
+            return LEAD_SECONDS
+        patience = max(0.0, want.until - now) / max(want.until - want.since, 1.0)
+        return LEAD_SECONDS * (1 - 0.75 * min(patience, 1.0) - random.uniform(0, 0.125))  # noqa: S311
 
     async def _read(self) -> None:
         asked_at = time.monotonic()

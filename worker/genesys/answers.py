@@ -69,7 +69,9 @@ def _pieces(text: str) -> Generator[Any, None, None]:
         if key == "conversations" and text[at] == "[":
             at = yield from _elements(text, at)
         else:
-            _, at = _value(text, at)
+            value, at = _value(text, at)
+            if key == "conversations" and value:
+                raise ValueError("conversations is not a list")
         at = _next(text, at, "}")
     if _skip(text, at + 1) != len(text):
         raise ValueError("something follows the answer")

@@ -1,0 +1,232 @@
+"""Answers that a well-behaved server would not give, over the network."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.genesys_fleet import ELSEWHERE, Recorder
+from worker.errors import Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.genesys import http
+from worker.genesys.service import GenesysDetails, open_details
+from worker.ports import Details
+from worker.settings import Settings
+from worker.shared_cache.memory import MemoryCache
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+OpenWith = Callable[..., AbstractAsyncContextManager[tuple[GenesysDetails, list[web.Request]]]]
+
+GOOD = {
+    "conversationStart": "2026-01-02T03:04:05.678Z",
+    "participants": [{"sessions": [{"mediaType": "voice"}]}],
+}
+
+
+@pytest.fixture
+def opened() -> OpenWith:
+    """A task whose API answers with the given handler, and the API requests that it sent."""
+
+    @asynccontextmanager
+    async def opened(answer: Answer, **changes: Any) -> AsyncIterator[tuple[GenesysDetails, list[web.Request]]]:
+        requests: list[web.Request] = []
+
+        async def api(request: web.Request) -> web.StreamResponse:
+            requests.append(request)
+            return await answer(request)
+
+        async def login(_: web.Request) -> web.Response:
+            return web.json_response({"access_token": f"token-{len(requests)}", "expires_in": 86_400})
+
+        application = web.Application()
+        application.add_routes([web.post("/oauth/token", login), web.get("/api/{rest:.*}", api)])
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        values: dict[str, Any] = {
+            **ELSEWHERE,
+            "genesys_login_url": url,
+            "genesys_api_url": url,
+            "genesys_client_id": "client",
+            "genesys_client_secret": "secret",
+            "genesys_requests_per_minute": 100_000,
+            **changes,
+        }
+        try:
+            async with open_details(Settings(**values), MemoryCache(), Recorder()) as details:
+                yield details, requests
+        finally:
+            await runner.cleanup()
+
+    return opened
+
+
+def always(status: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status, headers=headers)
+
+    return answer
+
+
+def error(status: int, code: str) -> Answer:
+    return always(status, {"code": code, "message": "not logged", "status": status})
+
+
+def ids_of(request: web.Request) -> list[str]:
+    return request.query.getall("id")
+
+
+async def test_an_address_that_is_not_allowed_is_told_from_an_expired_token(opened: OpenWith) -> None:
+    async with opened(error(401, "ip.not.authorized")) as (details, requests):
+        with pytest.raises(Unauthorized, match=r"401 ip\.not\.authorized.*allowed addresses"):
+            await details.fetch("id-1")
+        assert len(requests) == 1
+
+
+async def test_a_fresh_token_that_is_refused_too_is_unauthorized_after_one_more_request(opened: OpenWith) -> None:
+    async with opened(error(401, "bad.credentials")) as (details, requests):
+        with pytest.raises(Unauthorized, match="with a fresh token too"):
+            await details.fetch("id-1")
+        assert len({request.headers["Authorization"] for request in requests}) == 2
+        assert len(requests) == 2
+
+
+async def test_a_missing_permission_is_unauthorized(opened: OpenWith) -> None:
+    async with opened(error(403, "missing.permissions")) as (details, requests):
+        with pytest.raises(Unauthorized, match=r"403 missing\.permissions.*roles"):
+            await details.fetch("id-1")
+        assert len(requests) == 1
+
+
+async def test_a_refused_single_id_is_invalid(opened: OpenWith) -> None:
+    async with opened(error(400, "bad.request")) as (details, _):
+        with pytest.raises(Invalid, match=r"400 bad\.request"):
+            await details.fetch("id-1")
+
+
+async def test_an_api_that_refuses_everything_rejects_no_interaction_for_good(opened: OpenWith) -> None:
+    async with opened(error(400, "bad.request")) as (details, requests):
+        results = await asyncio.gather(*(details.fetch(f"id-{n}") for n in range(100)), return_exceptions=True)
+        assert all(isinstance(result, Unavailable) for result in results)
+        assert len(requests) == 7
+
+
+async def test_one_id_that_a_batch_is_refused_for_is_the_only_one_to_suffer(opened: OpenWith) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if "bad" in ids_of(request):
+            return web.json_response({"code": "bad.request"}, status=400)
+        return web.json_response({"conversations": [{"conversationId": one, **GOOD} for one in ids_of(request)]})
+
+    async with opened(answer) as (details, _):
+        names = [*(f"id-{n}" for n in range(60)), "bad", *(f"id-{n}" for n in range(60, 99))]
+        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        failed = {one: result for one, result in zip(names, results, strict=True) if not isinstance(result, Details)}
+        assert list(failed) == ["bad"]
+        assert isinstance(failed["bad"], Invalid)
+
+
+async def test_malformed_entries_of_a_batch_harm_only_themselves(opened: OpenWith) -> None:
+    entries: list[Any] = [
+        None,
+        5,
+        [],
+        {"conversationId": 7},
+        {"conversationId": "unasked", **GOOD},
+        {"conversationId": "no-start"},
+        {"conversationId": "bad-start", "conversationStart": "yesterday"},
+        {"conversationId": "odd", **GOOD, "participants": [None, {"sessions": [None, {"mediaType": 3}, {}]}, "x"]},
+        {"conversationId": "twice", "conversationStart": None},
+        {"conversationId": "twice", **GOOD},
+    ]
+    async with opened(always(200, {"conversations": entries, "more": {"x": 1}})) as (details, requests):
+        names = ["no-start", "bad-start", "odd", "twice", "left-out"]
+        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        found = dict(zip(names, results, strict=True))
+        assert isinstance(found["no-start"], Invalid)
+        assert isinstance(found["bad-start"], Invalid)
+        assert isinstance(found["left-out"], NotReady)
+        assert isinstance(found["odd"], Details)
+        assert found["odd"].channels == ()
+        assert isinstance(found["twice"], Details)
+        assert found["twice"].channels == ("voice",)
+        assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "[]", '{"conversations": 5}', '{"conversations": [', "nul", "[" * 100_000]
+)
+async def test_a_body_that_is_no_answer_is_unavailable(opened: OpenWith, body: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body)
+
+    async with opened(answer) as (details, _):
+        with pytest.raises(Unavailable, match="not the JSON expected"):
+            await details.fetch("id-1")
+
+
+async def test_a_redirect_is_not_followed_as_the_token_would_go_along(opened: OpenWith) -> None:
+    async with opened(always(302, {}, {"Location": "/api/elsewhere"})) as (details, requests):
+        with pytest.raises(Unavailable, match="302"):
+            await details.fetch("id-1")
+        assert len(requests) == 1
+
+
+@pytest.mark.parametrize("header", [None, "", "-1", "soon", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 30, "0", "٣"])
+async def test_a_429_with_an_absurd_retry_after_pauses_for_a_sensible_time(
+    opened: OpenWith, header: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    original = http.retry_after
+
+    def watched(response: Any) -> float:
+        seen.append(original(response))
+        return seen[-1]
+
+    monkeypatch.setattr("worker.genesys.api.retry_after", watched)
+
+    async def answer(_: web.Request) -> web.Response:
+        headers = None if header is None else {"Retry-After": header}
+        return web.json_response({"code": "too.many.requests"}, status=429, headers=headers)
+
+    async with opened(answer, allowance_wait_seconds=0.2) as (details, requests):
+        with pytest.raises(RateLimited):
+            await details.fetch("id-1")
+        assert len(requests) == 1
+        assert 1 <= seen[0] <= http.LONGEST_PAUSE_SECONDS
+
+
+async def test_an_answer_of_many_megabytes_is_read(opened: OpenWith) -> None:
+    filling = [{"segmentType": "interact", "text": "x" * 20, "number": number} for number in range(1000)]
+
+    async def answer(request: web.Request) -> web.Response:
+        conversations = [{"conversationId": one, **GOOD, "filling": filling} for one in ids_of(request)]
+        return web.Response(body=await asyncio.to_thread(lambda: json.dumps({"conversations": conversations}).encode()))
+
+    async with opened(answer) as (details, requests):
+        await details.fetch("warm-up")
+        results = await asyncio.gather(*(details.fetch(f"id-{number}") for number in range(100)))
+    assert all(result.channels == ("voice",) for result in results)
+    assert len(requests) == 2
+
+
+async def test_an_answer_that_is_too_large_is_asked_for_in_parts(
+    opened: OpenWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "BODY_LIMIT", 20_000)
+
+    async def answer(request: web.Request) -> web.Response:
+        filling = {"huge": 30_000}
+        conversations = [
+            {"conversationId": one, **GOOD, "filling": "x" * filling.get(one, 300)} for one in ids_of(request)
+        ]
+        return web.json_response({"conversations": conversations})
+
+    async with opened(answer) as (details, _):
+        names = ["huge", *(f"id-{number}" for number in range(99))]
+        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        assert isinstance(results[0], Invalid)
+        assert all(isinstance(result, Details) for result in results[1:])
