@@ -29,6 +29,8 @@ class Panel:
     w: int
     h: int
     queries: tuple[Query, ...]
+    thresholds: tuple[tuple[float | None, str], ...]
+    """From which value on which color; None is the lowest."""
 
 
 def panels(*, interval: str, job: str = ".+", file: Path = FILE) -> list[Panel]:
@@ -53,6 +55,9 @@ def panels(*, interval: str, job: str = ".+", file: Path = FILE) -> list[Panel]:
                 w=place["w"],
                 h=place["h"],
                 queries=tuple(filled(target) for target in panel.get("targets", ())),
+                thresholds=tuple(
+                    (step["value"], step["color"]) for step in defaults.get("thresholds", {}).get("steps", ())
+                ),
             )
         )
     return found
