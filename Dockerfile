@@ -57,4 +57,4 @@ COPY --from=local-dependencies /opt/interaction-worker /opt/interaction-worker
 FROM base AS production
 COPY --from=dependencies /opt/interaction-worker /opt/interaction-worker
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=4 CMD ["python", "-m", "worker.healthcheck"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=4 CMD ["python", "-m", "worker.healthcheck"]
