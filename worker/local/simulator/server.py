@@ -53,7 +53,8 @@ class Simulator:
         self.limiter = SlidingWindow(self.options.requests, self.options.window_seconds)
         self.faults = FaultSource(self.options.plan, self.options.seed)
         self.url = ""
-        self._throttled = (0.0, 0.0)
+        self._throttled_until = 0.0
+        self._told_at: float | None = None
         self._first_asked: dict[str, float] = {}
         self._address = (host, port)
         self._runner: web.AppRunner | None = None
@@ -85,8 +86,8 @@ class Simulator:
 
     def throttle(self, seconds: float) -> None:
         """Answer every API request with 429 for so long from now."""
-        now = time.monotonic()
-        self._throttled = (now, now + seconds)
+        self._throttled_until = time.monotonic() + seconds
+        self._told_at = None
 
     def application(self) -> web.Application:
         """Login, API and the control endpoints under `/_simulator/`."""
@@ -184,13 +185,14 @@ class Simulator:
         return None if wait is None else replies.too_many_requests(wait)
 
     def _throttle_wait(self) -> int | None:
-        since, until = self._throttled
         now = time.monotonic()
-        if now >= until:
+        if now >= self._throttled_until:
             return None
-        if now > since + _GRACE_SECONDS:
+        if self._told_at is None:
+            self._told_at = now
+        elif now > self._told_at + _GRACE_SECONDS:
             self.stats.during_throttle += 1
-        return max(1, round(until - now + 0.5))
+        return max(1, round(self._throttled_until - now + 0.5))
 
     async def _batch(self, request: web.Request) -> web.Response:
         # The official SDKs send one `id` with commas, others repeat it.
