@@ -123,3 +123,20 @@ async def test_a_second_execution_of_a_redelivery_is_an_effect_and_makes_it_inco
         await _execution(stack, f"made-up-{index}")
     account = await ledger.settle()
     assert (account.stored, account.extra_executions, account.duplicates, account.complete) == (1, 1, 0, False)
+
+
+async def test_the_example_is_an_item_as_plain_json(stack: Stack, ledger: Ledger) -> None:
+    assert await ledger.example() is None
+    await stack.clients.dynamodb.put_item(
+        TableName=stack.settings["INTERACTION_TABLE_NAME"],
+        Item={
+            "interactionId": {"S": "made-up"},
+            "channels": {"L": [{"S": "voice"}, {"NULL": True}]},
+            "extra": {"M": {"whole": {"N": "3"}, "part": {"N": "2.5"}, "yes": {"BOOL": True}}},
+        },
+    )
+    assert await ledger.example() == {
+        "interactionId": "made-up",
+        "channels": ["voice", None],
+        "extra": {"whole": 3, "part": 2.5, "yes": True},
+    }

@@ -95,6 +95,8 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
             account = await _watch(world, ledger, script, display, args)
         result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
         print_result(console, result)
+        if (item := await ledger.example()) is not None:
+            console.print("One of the items:", json.dumps(item, ensure_ascii=False), markup=False)
         if args.keep:
             _print_urls(console, world)
         if args.json:

@@ -123,6 +123,11 @@ class Ledger:
         else:
             account.wrong += 1
 
+    async def example(self) -> dict[str, Any] | None:
+        """One of the items, as JSON has it."""
+        answer = await self._clients.dynamodb.scan(TableName=self._settings["INTERACTION_TABLE_NAME"], Limit=1)
+        return {name: _plain(value) for name, value in answer["Items"][0].items()} if answer["Items"] else None
+
     async def _items(self) -> dict[str, Mapping[str, Any]]:
         table = self._settings["INTERACTION_TABLE_NAME"]
         pages = self._clients.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
@@ -196,3 +201,18 @@ def _event_id(body: str) -> str | None:
         return None
     found = letter.get("eventId", letter.get("id"))
     return found if isinstance(found, str) else None
+
+
+def _plain(attribute: Mapping[str, Any]) -> Any:
+    """A DynamoDB attribute as a JSON value."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return float(value) if set(value) & set(".E") else int(value)
+        case "L":
+            return [_plain(part) for part in value]
+        case "M":
+            return {name: _plain(part) for name, part in value.items()}
+    return value

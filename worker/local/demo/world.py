@@ -24,6 +24,8 @@ MISSING_PREFIX = "missing-"
 
 _WAIT_SCALE = 0.05
 """Retry intervals of minutes in production pass in seconds here."""
+_EXTENSIONS = {"details_transform", "event_reader"}
+"""Settings that the workers take from the user's environment, so that a function of one's own can be tried here."""
 _READY_SECONDS = 60.0
 _FAULTS = FaultPlan(
     error_share=0.15,
@@ -105,7 +107,7 @@ def _take_environment(environment: Mapping[str, str]) -> None:
 
 def _worker_environment(settings: Mapping[str, str], simulator: Simulator) -> dict[str, str]:
     # Empty counts as unset and keeps a setting of a `.env` file out.
-    unset = {name.upper(): "" for name in Settings.model_fields}
+    unset = {name.upper(): "" for name in Settings.model_fields if name not in _EXTENSIONS}
     return {
         **os.environ,
         **unset,
