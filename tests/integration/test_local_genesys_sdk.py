@@ -46,7 +46,7 @@ async def test_the_official_sdk_reads_every_answer_into_its_models(simulator: Si
         assert (read["end"] and datetime.fromisoformat(read["end"])) == expected.end
         assert list(dict.fromkeys(read["channels"])) == list(expected.channels)
         assert read["direction"] == expected.direction
-        assert read["purposes"] == ["customer", "agent"]
+        assert read["purposes"] == ["customer", "acd", "agent"]
         assert set(read["segments"]) == {"interact"}
         assert "nConnected" in read["metrics"]
     assert answer["one"] == answer["many"][ids[0]]

@@ -34,7 +34,7 @@ class Conversation:
             "originatingDirection": self.direction,
             "divisionIds": [_made_up_id("division", self.interaction_id)],
             "mediaStatsMinConversationMos": 4.5,
-            "participants": [self._customer(), self._agent()],
+            "participants": [self._customer(), self._acd(), self._agent()],
         }
         if self.end is not None:
             answer["conversationEnd"] = utc_text(self.end)
@@ -84,6 +84,17 @@ class Conversation:
             "participantName": "Made-up customer",
             "purpose": "customer",
             "sessions": [self._session(index, channel, "customer") for index, channel in enumerate(self.channels)],
+        }
+
+    def _acd(self) -> dict[str, Any]:
+        """The queue, which is a participant too; some seconds of waiting, always the same ones."""
+        session = self._session(0, self.channels[0], "acd")
+        waited = int(_made_up_id("wait", self.interaction_id)[:4], 16)
+        session["metrics"] = [{"name": "tAcd", "value": waited, "emitDate": utc_text(self._session_start(0))}]
+        return {
+            "participantId": _made_up_id("acd", self.interaction_id),
+            "purpose": "acd",
+            "sessions": [session],
         }
 
     def _agent(self) -> dict[str, Any]:
