@@ -138,11 +138,16 @@ async def test_with_faults_every_event_is_stored_or_a_dead_letter_with_its_reaso
     assert demo.running() == {}
 
 
-async def test_settings_and_aws_accounts_of_the_shell_or_a_dotenv_file_do_not_reach_it(
+async def test_settings_accounts_and_proxies_of_the_shell_or_a_dotenv_file_do_not_reach_it(
     start: Starter, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("GENESYS_REGION=nowhere\nAWS_ENDPOINT_URL=http://127.0.0.1:1\n")
-    shell = {"AWS_PROFILE": "made-up", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1", "MAX_CONCURRENCY": "none"}
+    shell = {
+        "AWS_PROFILE": "made-up",
+        "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1",
+        "MAX_CONCURRENCY": "none",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+    }
     demo = await start("--events", "5", "--workers", "1", "--json", environment=shell)
     assert await demo.end() == 0, "".join(demo.lines)
     assert demo.summary()["stored"] == 5
@@ -232,3 +237,15 @@ async def test_a_wrong_option_is_one_readable_line_and_exit_2(start: Starter, ar
     demo = await start(*arguments)
     assert await demo.end() == 2
     assert "must be a whole number, 1 or more" in demo.lines[-1]
+
+
+async def test_a_transform_named_in_the_shell_shows_in_the_item_that_is_printed(start: Starter) -> None:
+    demo = await start("--events", "20", environment={"DETAILS_TRANSFORM": "made_up:waited"})
+    assert await demo.end() == 1
+
+    module = "def waited(document):\n    return {'people': len(document['participants'])}\n"
+    (demo.directory / "made_up.py").write_text(module)
+    demo = await start("--events", "20", environment={"DETAILS_TRANSFORM": "made_up:waited"})
+    assert await demo.end() == 0, "".join(demo.lines)
+    (line,) = (line for line in demo.lines if line.startswith("One of the items: "))
+    assert json.loads(line.partition(": ")[2])["people"] == 3
