@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.fakes import DETAILS, RecordingMetrics
 from tests.unit.samples import message, seed, task
-from worker.errors import TaskGoneError, TryLaterError
+from worker.errors import StoreUnavailable, TaskGoneError, TryLaterError, Unavailable
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
 from worker.process import Process
@@ -35,11 +35,11 @@ class Busy:
         self.taken: list[str] = []
         self.reported: dict[str, str] = {}
 
-    async def _turns(self) -> None:
+    async def _turns(self, refusal: type[Exception] = TryLaterError) -> None:
         for _ in range(self._source.randrange(6)):
             await asyncio.sleep(0)
         if self._source.random() < 0.02:
-            raise TryLaterError("refused")
+            raise refusal("refused")
 
     async def receive(self) -> Sequence[Message]:
         await self._turns()
@@ -85,11 +85,11 @@ class Busy:
         self.reported[token] = error
 
     async def fetch(self, interaction_id: str) -> Details:
-        await self._turns()
+        await self._turns(Unavailable)
         return DETAILS
 
     async def put(self, event: InteractionEvent, details: Details) -> bool:
-        await self._turns()
+        await self._turns(StoreUnavailable)
         return True
 
 
