@@ -1,5 +1,6 @@
 """The event queue and the dead-letter queue on SQS."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,14 @@ class SqsEventQueue:
             )
         except AWS_ERRORS as error:
             raise TryLaterError(error_code(error)) from error
+        now = str(time.time() * 1000)  # where the queue does not say when a message came
         return [
-            Message(m["MessageId"], m["ReceiptHandle"], m["Body"], int(m["Attributes"]["SentTimestamp"]) / 1000)
+            Message(
+                m["MessageId"],
+                m["ReceiptHandle"],
+                m["Body"],
+                float(m.get("Attributes", {}).get("SentTimestamp", now)) / 1000,
+            )
             for m in answer.get("Messages", ())
         ]
 

@@ -23,6 +23,9 @@ _CAUSE_CHARACTERS = 32_768
 
 _RECENT = 10_000
 
+_CLOCK_SECONDS = 1.0
+"""How far this clock and that of Step Functions may be apart."""
+
 
 class StepFunctionsStateMachine:
     """`ports.StateMachine` on a Standard state machine."""
@@ -48,7 +51,7 @@ class StepFunctionsStateMachine:
             raise TryLaterError(code) from error
         # While an execution runs, a second start under its name succeeds and answers with the first one's date.
         # The date tells apart starts of other workers, up to the difference of the clocks; our own are remembered.
-        if name in self._recent or answer["startDate"].timestamp() < asked - 1:
+        if name in self._recent or answer["startDate"].timestamp() < asked - _CLOCK_SECONDS:
             return "duplicate"
         self._recent[name] = None
         if len(self._recent) > _RECENT:

@@ -4,13 +4,27 @@ No line holds a payload, a token, a secret or personal data, at any level: libra
 debug lines hold whole requests, and an exception is written as its type and its frames: its text may quote data.
 """
 
+import contextlib
 import logging
 import sys
 import traceback
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+class _Stdout:
+    """Standard output whose end is nobody's end: a full disk or a closed pipe costs lines, not the service."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stdout.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
 
 
 def configure_logging(level: str = "info", form: Literal["json", "console"] | None = None) -> None:
@@ -25,10 +39,10 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] | No
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stdout())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(cast("TextIO", _Stdout()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

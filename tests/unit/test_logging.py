@@ -1,0 +1,60 @@
+"""Log lines: JSON, without the text of exceptions, and never the end of the service."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from worker.telemetry.logging import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def raise_with_data() -> None:
+    raise ValueError("made-up personal data")
+
+
+def test_an_exception_is_written_as_type_and_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    log = structlog.get_logger()
+    try:
+        raise_with_data()
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("library").exception("library failed")
+    ours, theirs = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert ours["exception"][0]["type"] == theirs["exception"][0]["type"] == "ValueError"
+    assert "raise_with_data" in ours["exception"][0]["frames"][-1]
+    assert "personal" not in json.dumps([ours, theirs])
+
+
+def test_libraries_stay_quiet_at_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", "json")
+    logging.getLogger("botocore.endpoint").debug("whole request")
+    structlog.get_logger().debug("ours")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["ours"]
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing."""
+
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_does_not_stop_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    configure_logging("info", "json")
+    structlog.get_logger().info("lost")
+    logging.getLogger("library").warning("lost too")
