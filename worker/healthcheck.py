@@ -1,4 +1,4 @@
-"""The container's health check, `python -m worker.healthcheck`: exit 0 when `/livez` says 200.
+"""The container's health check, `python -m worker.healthcheck [PORT [PATH]]`: exit 0 when `/livez` says 200.
 
 It asks whether the loops move, not whether AWS and Genesys Cloud answer: to replace a task cures the former only. It
 runs every few seconds beside the service on a fraction of a core, so it imports as little as it can.
@@ -12,16 +12,16 @@ _SECONDS = 8.0
 """Below the 10 s that the container's definitions give the check, so that the reason is still printed."""
 
 _MOST = 4096
-_REQUEST = b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
-def check(port: int) -> str | None:
+def check(port: int, path: str = "/livez") -> str | None:
     """What is wrong with the service on this port of the loopback address; None when it is alive."""
+    request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
     try:
         with socket.socket() as connection:
             connection.settimeout(_SECONDS)
             connection.connect(("127.0.0.1", port))
-            connection.sendall(_REQUEST)
+            connection.sendall(request)
             answer = b""
             while len(answer) < _MOST and (part := connection.recv(_MOST)):
                 answer += part
@@ -33,7 +33,8 @@ def check(port: int) -> str | None:
 
 
 if __name__ == "__main__":
-    problem = check(int(os.environ.get("HTTP_PORT") or "8080"))
+    given = sys.argv[1:] or [os.environ.get("HTTP_PORT") or "8080"]
+    problem = check(int(given[0]), *given[1:])
     if problem is not None:
         print(problem.strip() or "an empty answer", file=sys.stderr)  # noqa: T201 -- shown by `docker inspect`
     sys.exit(problem is not None)

@@ -85,6 +85,19 @@ locals {
       Action   = "ecs:UpdateTaskProtection"
       Resource = "${local.arn}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"
     }],
+    [for archive in compact([var.archive_url]) : {
+      Sid      = "Archive"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject", "s3:PutObject"]
+      Resource = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+    }],
+    [for archive in compact([var.archive_url]) : {
+      # Without it S3 answers 403 and not 404 for an object that is not there.
+      Sid      = "KnowWhatIsArchived"
+      Effect   = "Allow"
+      Action   = "s3:ListBucket"
+      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+    }],
     local.key_statements.task,
   )
 }

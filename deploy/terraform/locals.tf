@@ -47,6 +47,7 @@ locals {
       STATE_MACHINE_HEARTBEAT_SECONDS = tostring(local.heartbeat_seconds)
     },
     var.genesys_details_path == null ? {} : { GENESYS_DETAILS_PATH = var.genesys_details_path },
+    var.archive_url == null ? {} : { ARCHIVE_URL = var.archive_url },
     var.environment,
   )
 }

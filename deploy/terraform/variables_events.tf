@@ -125,3 +125,14 @@ variable "shared_cache_url" {
     error_message = "shared_cache_url must be redis:// or rediss:// and hold no password; one with a password belongs into secret_environment."
   }
 }
+
+variable "archive_url" {
+  description = "s3://BUCKET/PREFIX of an existing bucket, to keep the whole details of each interaction too. The bucket, its encryption and its lifecycle are yours. Null: no archive."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.archive_url == null ? true : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/*? ][^*? ]*$", var.archive_url))
+    error_message = "archive_url must look like s3://BUCKET/PREFIX."
+  }
+}

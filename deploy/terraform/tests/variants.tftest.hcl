@@ -159,3 +159,25 @@ run "a_secret_setting_replaces_the_open_one" {
     error_message = "ECS may read the secret"
   }
 }
+
+run "the_archive_is_one_prefix_of_one_bucket" {
+  variables {
+    archive_url = "s3://records-example/interactions"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.task.policy).Statement : statement.Sid => statement.Resource
+      if contains(["Archive", "KnowWhatIsArchived"], statement.Sid)
+      } == {
+      Archive            = "arn:aws:s3:::records-example/interactions/*"
+      KnowWhatIsArchived = "arn:aws:s3:::records-example"
+    }
+    error_message = "the worker writes below the prefix and nowhere else"
+  }
+
+  assert {
+    condition     = output.settings.ARCHIVE_URL == "s3://records-example/interactions"
+    error_message = "the worker is told"
+  }
+}
