@@ -203,6 +203,8 @@ class PrometheusMetrics:
         self._event_age = self._histogram("worker_event_age_seconds")
         self._slots = self._gauge("worker_slots", ("polling", "busy"))
         self._requests = self._counter("worker_genesys_requests_total")
+        for operation in get_args(GenesysOperation):
+            self._requests.labels(operation, "429")  # the one status whose first occurrence has to show
         self._batch_size = self._histogram("worker_genesys_batch_size")
         self._token_fetches = self._counter("worker_token_fetches_total", get_args(TokenOrigin))
         self._allowance_wait = self._histogram("worker_request_allowance_wait_seconds")
