@@ -4,10 +4,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format chaos soak bench image-test infra-test lock clean
+.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-test lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## .venv with everything that tests, linters and the demo need
 
 demo: $(STAMP) ## the main job on this machine, no AWS account, no Docker (ARGS="--faults")
 	$(BIN)/python -m worker demo $(ARGS)
@@ -24,6 +26,9 @@ lint: $(STAMP) ## ruff, mypy, import-linter
 format: $(STAMP) ## put the code into the project's form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(STAMP) ## write the generated parts of the documentation anew
+	$(BIN)/python tools/docs.py
 
 chaos: $(STAMP) ## faults and kills against a ledger of every event, under 15 minutes (ARGS="--seed 7")
 	$(BIN)/python -m tests.chaos $(ARGS)
