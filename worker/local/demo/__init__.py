@@ -15,9 +15,10 @@ from worker.aws.clients import AWS_ERRORS
 from worker.local.arguments import amount, positive
 from worker.local.aws import explain
 from worker.local.demo.display import Display, Glance, print_result, summary
+from worker.local.demo.fleet import WorldError
 from worker.local.demo.ledger import Account, Ledger
 from worker.local.demo.script import Script
-from worker.local.demo.world import World, WorldError, running_world
+from worker.local.demo.world import World, running_world
 from worker.local.emulator import EmulatorError
 from worker.local.traffic import PublishError
 
