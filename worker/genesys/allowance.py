@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from worker.errors import SharedCacheError
@@ -22,7 +23,11 @@ FRESH_SECONDS = 0.4
 """How old the ledger seen may be when a slot is used: a pause must reach every task well within 1 s."""
 
 LEAD_SECONDS = 0.2
-"""How long before the next slot is due a task tries to take it: longer than a write to the shared cache."""
+"""How long before the next slot is due a task may try to take it: longer than a write to the shared cache."""
+TURN_SECONDS = 0.015
+"""How long a task waits for another one whose turn it is to take slots: about a read and a write."""
+MOST_TURNS = 40
+"""Tasks that wait for each other; beyond, some try at the same time, and only one succeeds."""
 SLICE_SECONDS = 1.0
 """How far beyond the first slot more are taken with it."""
 
@@ -120,7 +125,7 @@ class Allowance:
         if self._slots and self._slots[0] > now:
             return self._slots[0]
         try:
-            if time.monotonic() - self._seen_at > FRESH_SECONDS:
+            if time.monotonic() - self._seen_at > (FRESH_SECONDS if self._slots else TURN_SECONDS):
                 await self._read()
             if self._paused_until > time.time():
                 return self._paused_until
@@ -134,31 +139,28 @@ class Allowance:
         return None
 
     async def _take(self, want: Demand) -> float:
-        """Take a slice of slots when the next one is near; when to go on."""
+        """Take a slice of slots when the next one is near and it is this task's turn; when to go on."""
         now = time.time()
         first = self._ledger.first_slot(self._pace, now, burst=want.full)
-        lead = self._lead(want, now)
-        if first > now + lead:
-            wake_at = first - lead
-            return wake_at if want.full else min(wake_at, max(now, want.since + self.gather_seconds))
+        take_at = self._take_at(want, first)
+        if take_at > now:
+            return take_at if want.full else min(take_at, max(now, want.since + self.gather_seconds))
         ledger, due = self._ledger.take(self._pace, now, want.requests, first + SLICE_SECONDS, burst=want.full)
-        if await self._write(ledger):
+        if await self._write(replace(ledger, taken_by=self._member, taken_at=now)):
             self._slots.extend(due)
             return due[0]
-        await self._read()
+        self._seen_at = -1e9
         return now
 
-    def _lead(self, want: Demand, now: float) -> float:
-        """How long before a slot is due to try to take it, so that the right one of several tasks is the first.
+    def _take_at(self, want: Demand, first: float) -> float:
+        """When to try to take the slot that is due at `first`, so that one of several tasks does it before the others.
 
-        The fullest comes first, then the one that has waited longest; chance decides between equals.
+        The tasks take turns, those with a batch that is not full after the others.
         """
-        if not want.full:
-            return LEAD_SECONDS * want.fill
-        if len(self._ledger.members) < 2:  # noqa: PLR2004
-            return LEAD_SECONDS
-        patience = max(0.0, want.until - now) / max(want.until - want.since, 1.0)
-        return LEAD_SECONDS * (1 - 0.75 * min(patience, 1.0) - random.uniform(0, 0.125))  # noqa: S311
+        turns = TURN_SECONDS * min(len(self._ledger.members), MOST_TURNS)
+        turn = TURN_SECONDS * (self._ledger.turn(self._member) % MOST_TURNS)
+        emptiness = 0.0 if want.full else (1 - want.fill) * LEAD_SECONDS
+        return max(first - turns - LEAD_SECONDS + emptiness, self._ledger.taken_at) + turn
 
     async def _read(self) -> None:
         asked_at = time.monotonic()

@@ -67,6 +67,9 @@ class Ledger:
     paused_until: float = 0.0
     members: Mapping[str, float] = field(default_factory=dict)
     """When each task was last seen."""
+    taken_by: str = ""
+    """The task that took slots last."""
+    taken_at: float = 0.0
 
     @classmethod
     def parse(cls, content: str) -> "Ledger":
@@ -74,22 +77,40 @@ class Ledger:
         try:
             fields = json.loads(content)
             times = (float(fields["next"]), float(fields["paused"]))
+            taken_by, taken_at = str(fields["by"]), float(fields["at"])
             members = {str(name): float(seen) for name, seen in fields["members"].items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             return cls()
-        return cls(*times, members) if all(map(math.isfinite, (*times, *members.values()))) else cls()
+        return (
+            cls(*times, members, taken_by, taken_at)
+            if all(map(math.isfinite, (*times, taken_at, *members.values())))
+            else cls()
+        )
 
     def dump(self) -> str:
         """The ledger as it goes into the shared cache."""
         members = {name: round(seen) for name, seen in self.members.items()}
         return json.dumps(
-            {"next": round(self.next_free, 6), "paused": self.paused_until, "members": members}, separators=(",", ":")
+            {
+                "next": round(self.next_free, 6),
+                "paused": self.paused_until,
+                "by": self.taken_by,
+                "at": round(self.taken_at, 3),
+                "members": members,
+            },
+            separators=(",", ":"),
         )
 
     def seen(self, member: str, now: float) -> "Ledger":
         """With `member` alive, and without those that are gone."""
         alive = {name: seen for name, seen in self.members.items() if abs(now - seen) < MEMBER_SECONDS}
         return replace(self, members={**alive, member: now})
+
+    def turn(self, member: str) -> int:
+        """How many other tasks come before `member` when all want slots: they go round in a circle."""
+        names = sorted({*self.members, member})
+        last = names.index(self.taken_by) if self.taken_by in self.members else -1
+        return (names.index(member) - last - 1) % len(names)
 
     def paused(self, until: float, pace: Pace) -> "Ledger":
         """Nobody sends before `until`, and afterwards without a burst: the receiver counts otherwise than we do."""

@@ -94,6 +94,11 @@ def test_a_ledger_that_others_used_is_charged_with_what_was_sent_without_it() ->
     assert Ledger(next_free=1002.0).resumed(1000.0, pace, 2, 1.5).next_free == 1002.0 + 2 * pace.interval
 
 
+def test_tasks_take_turns_in_a_circle_beginning_after_the_last_one() -> None:
+    ledger = Ledger(members={"a": 0, "b": 0, "c": 0}, taken_by="b")
+    assert [ledger.turn(name) for name in "cab"] == [0, 1, 2]
+
+
 def test_a_task_that_is_gone_no_longer_counts() -> None:
     ledger = Ledger().seen("old", 1000.0).seen("here", 1000.0 + MEMBER_SECONDS / 2)
     assert set(ledger.members) == {"old", "here"}
@@ -101,7 +106,7 @@ def test_a_task_that_is_gone_no_longer_counts() -> None:
 
 
 def test_a_ledger_survives_the_shared_cache() -> None:
-    ledger = Ledger(1000.5, 1030.25, {"a": 999.0})
+    ledger = Ledger(1000.5, 1030.25, {"a": 999.0}, "a", 999.5)
     assert Ledger.parse(ledger.dump()) == ledger
 
 
