@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,10 @@ class Account:
         return self.stub.ask(action, port=self.port, **asked)
 
     def publish(self, count: int, *, target: str = "queue", rate: float = 0) -> None:
-        """`count` events to the event queue or tasks to the activity, at once or `rate` a second."""
+        """`count` events at once, or `rate` a second.
+
+        `target` is the event `queue`, the same in the envelope of `taskiq`, or the `activity` without a queue.
+        """
         self.ask("publish", count=count, target=target, rate=rate)
 
     def counts(self) -> dict[str, Any]:
@@ -122,6 +126,7 @@ class Subject:
         self._command = list(command)
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._environment = {**inherited, **account.environment(), **(settings or {})}
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
 
     def __enter__(self) -> Self:
         self.launched = time.perf_counter()
@@ -131,14 +136,26 @@ class Subject:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=self._errors,
             preexec_fn=lambda: os.sched_setaffinity(0, {SUBJECT_CORE}),  # noqa: PLW1509
         )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process.poll() is None:
-            self._process.kill()
+            for member in reversed(_family(self._process.pid)):
+                os.kill(member, signal.SIGKILL)
         self._process.wait()
+        self._errors.close()
+
+    def errors(self) -> str:
+        """The end of what the process wrote to stderr."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")[-2000:]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -168,7 +185,9 @@ class Subject:
         deadline = time.perf_counter() + seconds
         while (counts := self.account.counts()).get(counter, 0) < at_least:
             if not self.running or time.perf_counter() > deadline:
-                raise StalledError(f"{self.name}: {counter} is {counts.get(counter, 0)} of {at_least}; {counts}")
+                raise StalledError(
+                    f"{self.name}: {counter} is {counts.get(counter, 0)} of {at_least}; {counts}\n{self.errors()}"
+                )
             time.sleep(0.01)
         return counts
 
@@ -201,9 +220,30 @@ def burst(subject: Subject, count: int, *, target: str = "queue", until: str = "
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far, all its threads included, in steps of a clock tick (10 ms)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    """User and system time so far of a process and all it started, in steps of a clock tick (10 ms)."""
+    return sum(_ticks(each) for each in _family(pid)) / _TICK
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _ticks(pid: int) -> int:
+    """Own time, and that of children that ended; 0 when the process is gone."""
+    return sum(int(field) for field in _stat(pid)[11:15])
+
+
+def _family(pid: int) -> list[int]:
+    """The process and its living descendants."""
+    parents = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    family = [pid]
+    for member in family:
+        family += [child for child, stat in parents.items() if stat and int(stat[1]) == member]
+    return family
 
 
 def free_port() -> int:

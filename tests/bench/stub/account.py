@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import md5
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -49,7 +50,7 @@ class Account:
 
     def publish(self, count: int, *, target: str, rate: float) -> None:
         """`count` events into the event queue, or tasks into the activity; all at once, or `rate` a second."""
-        put = self._put_message if target == "queue" else self._put_new_task
+        put = self._put_new_task if target == "activity" else partial(self._put_message, target)
         if rate > 0:
             self._publisher = asyncio.get_running_loop().create_task(self._publish_slowly(count, rate, put))
             return
@@ -75,9 +76,9 @@ class Account:
         self.counts["published"] += 1
         return interaction_id
 
-    def _put_message(self) -> None:
-        interaction_id = self._new_event()
-        self._messages.append(documents.envelope(interaction_id, self._events))
+    def _put_message(self, form: str) -> None:
+        body = documents.envelope(self._new_event(), self._events)
+        self._messages.append(documents.taskiq_message(body, self._events) if form == "taskiq" else body)
         self._serve_receivers()
 
     def _put_new_task(self) -> None:
@@ -145,6 +146,8 @@ class Account:
             answer = self._tasks.popleft()
             token = json.loads(answer)["taskToken"]
             self.counts["handed_out"] += 1
+            in_hand = self.counts["handed_out"] - self.counts["answered"]
+            self.counts["most_in_hand"] = max(in_hand, self.counts["most_in_hand"])
             # Step Functions does not see at once that a client is gone, and a task is handed out only once.
             self.counts["handed_to_cancelled_polls"] += not request.connection.open
             self._unanswered[token] = "handed out"

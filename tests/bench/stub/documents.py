@@ -82,6 +82,12 @@ def envelope(interaction_id: str, number: int) -> str:
     return filled.replace("@time@", _text(time.time()))
 
 
+def taskiq_message(body: str, number: int) -> str:
+    """The same as the taskiq library writes it, as the one argument of a task named `start`."""
+    message = {"task_id": str(number), "task_name": "start", "labels": {}, "args": [body], "kwargs": {}}
+    return json.dumps(message)
+
+
 def activity_input(execution_input: str, name: str, started: float) -> str:
     """What the state machine hands to the activity: the execution's input and where it comes from."""
     arn = STATE_MACHINE_ARN.replace("stateMachine", "execution")
