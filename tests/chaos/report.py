@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.chaos.history import key
 from tests.chaos.run import HEARTBEAT_SECONDS, WORKERS, Result
+from tests.chaos.tables import table as _table
 
 _STORIES = 5
 
@@ -124,9 +125,3 @@ def _stories(result: Result) -> list[str]:
         f"{event}: {result.account.fates[event]}\n\n```\n" + "\n".join(result.history.stories[event]) + "\n```"
         for event in [*broken, *longest]
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    lines += [" | ".join(str(cell) for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
