@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-test lock clean
+.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-tools infra-test lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(STAMP) ## speed against the floor and the peers; writes docs/benchmarks
 
 image-test: $(STAMP) ## build the image, run the compose stack; needs a Docker engine
 	$(BIN)/pytest tests/image --timeout 1800 $(ARGS)
+
+infra-tools: ## the tools of infra-test that pip and npm have
+	tools/infra-tools $(PYTHON)
 
 infra-test: $(STAMP) ## Terraform, ECS files, Prometheus rules, state machine
 	$(BIN)/pytest tests/infra --timeout 1800 $(ARGS)

@@ -25,6 +25,9 @@ class Command:
     does: str
 
 
+_LOCAL = "worker.local"
+"""Everything for local work; the image for production leaves it out."""
+
 COMMANDS = {
     "run": Command("worker.app", "the service, until SIGTERM or SIGINT (also with no command)"),
     "demo": Command("worker.local.demo", "everything on this machine: no AWS account, no Docker"),
@@ -62,6 +65,12 @@ def _run(name: str, rest: list[str]) -> int:
     try:
         module = importlib.import_module(command.module)
     except ModuleNotFoundError as error:
+        if error.name == _LOCAL:
+            print(
+                f"{name}: is not in this image; its target `local` has it (docker build --target local)",
+                file=sys.stderr,
+            )
+            return 2
         if (error.name or "").startswith("worker"):
             raise
         print(f"{name}: {error.name} is missing; pip install '{PROGRAM}[local]'", file=sys.stderr)
