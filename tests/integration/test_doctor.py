@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from tests.conftest import Stack, StartSimulator, genesys_environment
-from worker.aws.clients import call_config, new_session
+from worker.aws.clients import call_config, new_session, s3_addresses
 from worker.local.emulator import Emulator
 from worker.local.simulator.server import Options, Simulator
 from worker.operations.check_state_machine import start_permission
@@ -412,6 +412,41 @@ async def test_an_endpoint_that_does_not_answer_is_named(
     assert checks <= set(found)
     assert all("answer" in found[check].text for check in checks)
     assert all("network" in found[check].fix or "security group" in found[check].fix for check in checks)
+
+
+async def test_an_archive_is_checked_and_nothing_is_written_to_it(
+    healthy: None,  # noqa: ARG001
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bucket = f"{stack.names.prefix}-archive"
+    async with new_session().create_client("s3", config=call_config(1).merge(s3_addresses())) as s3:
+        await s3.create_bucket(Bucket=bucket)
+        monkeypatch.setenv("ARCHIVE_URL", f"s3://{bucket}/details")
+        found = await findings()
+        left = await s3.list_objects_v2(Bucket=bucket)
+        await s3.delete_bucket(Bucket=bucket)
+    assert [found[name].status for name in ("archive", "s3:GetObject", "s3:PutObject")] == ["ok"] * 3
+    assert left["KeyCount"] == 0
+
+
+@pytest.mark.usefixtures("healthy")
+async def test_an_archive_without_a_bucket_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_URL", "s3://no-such-bucket-here/details")
+    found = await faults()
+    assert set(found) == {"archive"}
+    assert found["archive"].text == "ARCHIVE_URL: there is no bucket no-such-bucket-here"
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"), [("EVENT_READER", "no_such_module:read"), ("DETAILS_TRANSFORM", "json:no_such_function")]
+)
+@pytest.mark.usefixtures("healthy")
+async def test_a_function_that_does_not_load_is_named(setting: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(setting, name)
+    found = await faults()
+    assert set(found) == {setting}
+    assert "no_such" in found[setting].text
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(600, "behind"), (-600, "ahead of")])

@@ -144,7 +144,7 @@ def _count_failures(metrics: Metrics) -> Callable[..., None]:
     return count
 
 
-def _s3_addresses() -> AioConfig:
+def s3_addresses() -> AioConfig:
     """At an endpoint of one's own, such as an emulator, no host name is made up of the bucket's."""
     own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     return AioConfig(s3={"addressing_style": "path" if own else "auto"})
@@ -171,5 +171,5 @@ async def open_clients(
             # The intake, the heartbeats and the reports have deadlines and a back-off of their own.
             sfn=await client("stepfunctions", call_config(slots + receivers, attempts=1)),
             dynamodb=await client("dynamodb", call_config(slots)),
-            s3=await client("s3", call_config(slots).merge(_s3_addresses())) if archive else None,
+            s3=await client("s3", call_config(slots).merge(s3_addresses())) if archive else None,
         )

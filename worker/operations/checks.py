@@ -18,7 +18,10 @@ Status = Literal["ok", "FAILED", "skipped"]
 
 UNREACHED = "unreached"
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
+
+_ACTIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket"}
+"""IAM actions that are not called as their operation is."""
 
 _UNKNOWN_CREDENTIALS = frozenset(
     {
@@ -158,7 +161,8 @@ def _explained(error: Exception, client: Any) -> AwsCallError:
             "check AWS_ENDPOINT_URL and AWS_REGION, the name server, and that the network lets the task reach "
             f"{service} (security group, NAT or VPC endpoint)",
         )
-    action = f"{service}:{error.operation_name.removesuffix('Batch')}"
+    operation = error.operation_name.removesuffix("Batch")
+    action = f"{service}:{_ACTIONS.get(operation, operation)}"
     fault = error.response.get("Error", {})
     if code in DENIED:
         return AwsCallError(code, f"{action} is denied to these credentials", f"allow {action} in the role's policy")

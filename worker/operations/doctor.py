@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from aiobotocore.session import AioSession
 
-from worker.aws.clients import call_config, new_session
+from worker.aws.clients import call_config, new_session, s3_addresses
+from worker.operations.check_extensions import check_archive, check_functions
 from worker.operations.check_genesys import check_genesys
 from worker.operations.check_queues import check_queues
 from worker.operations.check_state_machine import check_activity, check_state_machine
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: ARG001
 async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which a person should read them."""
     session = new_session()
-    findings = [*_settings(settings), _region(session, settings)]
+    findings = [*_settings(settings), *check_functions(settings), _region(session, settings)]
     clock = Clock()
     aws, genesys = await asyncio.gather(_aws(session, clock, settings), check_genesys(clock, settings))
     return [*findings, *aws, *genesys, _clock(clock)]
@@ -107,12 +108,14 @@ async def _aws(session: AioSession, clock: Clock, settings: Settings) -> list[Fi
         sqs = await stack.enter_async_context(session.create_client("sqs", config=config))
         sfn = await stack.enter_async_context(session.create_client("stepfunctions", config=config))
         dynamodb = await stack.enter_async_context(session.create_client("dynamodb", config=config))
+        s3 = await stack.enter_async_context(session.create_client("s3", config=config.merge(s3_addresses())))
         groups = await asyncio.gather(
             _identity(ask, session, settings),
             check_queues(ask, sqs, settings),
             check_state_machine(ask, sfn, settings),
             check_activity(ask, sfn, settings),
             check_tables(ask, dynamodb, settings),
+            check_archive(ask, s3, settings),
         )
     return [finding for group in groups for finding in group]
 
