@@ -248,6 +248,9 @@ class Model(RuleBasedStateMachine):
             assert worker.done, f"{worker.name} does not end; pending: {[p.name for p in self.world.pending]}"
             assert worker.slots.busy == 0
             assert not worker.slots._working
+            held = {execution.token for execution in self.world.executions.values()}
+            assert not held & (worker.ports.taken - worker.ports.unconfirmed), f"{worker.name} dropped a task"
+        assert not self.world.cancelled_polls
         self.no_loop_has_died()
         self.every_event_is_somewhere()
         assert not self.world.pending

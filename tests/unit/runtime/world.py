@@ -65,6 +65,8 @@ class Pending:
     name: str
     act: Callable[[], Any]
     future: "asyncio.Future[Any]"
+    token: str = ""
+    """Of a report: the task's."""
 
 
 @dataclass
@@ -79,21 +81,29 @@ class World:
     letters: list[str] = field(default_factory=list)
     """Bodies of quarantined messages, and names of failed executions."""
     pending: list[Pending] = field(default_factory=list)
+    cancelled_polls: list[str] = field(default_factory=list)
 
-    async def call(self, worker: "Ports", name: str, act: Callable[[], Any]) -> Any:
+    async def call(self, worker: "Ports", name: str, act: Callable[[], Any], token: str = "") -> Any:
         if worker.dead:
             # What a killed process would still have done in `finally` it does not do.
             raise asyncio.CancelledError
-        waiting = Pending(worker, name, act, self.loop.create_future())
+        waiting = Pending(worker, name, act, self.loop.create_future(), token)
         self.pending.append(waiting)
         try:
             return await waiting.future
+        except asyncio.CancelledError:
+            # What AWS hands to a call that nobody awaits any more is lost until a time-out.
+            if name in {"poll", "receive"} and not worker.dead:
+                self.cancelled_polls.append(name)
+            raise
         finally:
             if waiting in self.pending:
                 self.pending.remove(waiting)
 
     def answer(self, waiting: Pending, end: End) -> None:
         self.pending.remove(waiting)
+        if end != "done":
+            waiting.worker.unconfirmed.add(waiting.token)
         if end == "refused":
             waiting.future.set_exception(TryLaterError("refused"))
             return
@@ -138,7 +148,10 @@ class Ports:
         self.dead = False
         self.stopping = False
         self.receipts: dict[str, Sent] = {}
+        self.taken: set[str] = set()
         self.taken_while_stopping: set[str] = set()
+        self.unconfirmed: set[str] = set()
+        """Tokens whose report was refused or whose answer was lost: it may have been given up."""
         self.fetch_error: AttemptError | Exception | None = None
 
     # The event queue
@@ -214,7 +227,10 @@ class Ports:
                 self.taken_while_stopping.add(execution.token)
             return ActivityTask(execution.token, json.dumps(execution.event.execution_input()))
 
-        return await self.world.call(self, "poll", act)  # type: ignore[no-any-return]
+        task: ActivityTask | None = await self.world.call(self, "poll", act)
+        if task is not None:
+            self.taken.add(task.token)
+        return task
 
     def _execution(self, token: str) -> Execution:
         execution = self.world.executions[token.rpartition("/")[0]]
@@ -236,7 +252,7 @@ class Ports:
             execution = self._execution(token)
             execution.status, execution.token = "SUCCEEDED", None
 
-        await self.world.call(self, "succeed", act)
+        await self.world.call(self, "succeed", act, token)
 
     async def fail(self, token: str, error: str, cause: str) -> None:
         assert cause
@@ -248,7 +264,7 @@ class Ports:
                 execution.status = "FAILED"
                 self.world.letters.append(execution.event.execution_name)
 
-        await self.world.call(self, f"fail {error}", act)
+        await self.world.call(self, f"fail {error}", act, token)
 
     # Details and store
 
