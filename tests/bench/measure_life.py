@@ -80,7 +80,7 @@ def _ready(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200  # noqa: PLR2004
+        return connection.getresponse().status == 200
     except OSError:
         return False
     finally:

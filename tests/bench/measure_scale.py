@@ -1,7 +1,6 @@
 """Throughput and CPU against slots and against workers, with calls that take as long as real ones do."""
 
 from contextlib import ExitStack
-from typing import Any
 
 from tests.bench import catalog
 from tests.bench.rig import Stub, burst

@@ -1,0 +1,92 @@
+"""The fixed texts of the report, and the targets."""
+
+from collections.abc import Callable
+from typing import Any
+
+Target = Callable[[dict[str, Any]], tuple[str, str, str, bool]]
+
+HEAD = """# Speed
+
+Made by `make bench`; `make bench ARGS=--quick` takes the first figures in under a minute, and
+`make bench ARGS="floor peers"` single sections. Raw figures: [speed.json](speed.json). How well a fleet keeps to its
+request allowance has a page of its own: [fleet.md](fleet.md).
+
+Machine: {cpu}, {cores} cores, {kernel}, Python {python}. The service runs as its own process with exactly the locked
+production dependencies, on one core; AWS and Genesys Cloud are a stub on another core, without TLS. CPU time is what
+the operating system counts for the process. Bursts of the compared processes take turns within one run; a ratio is
+taken burst by burst, and the figures are medians with the quartiles in brackets. Compare ratios: milliseconds and
+rates are this machine's, and drop when it has other work.
+
+The *floor* is a bare aiobotocore loop with default settings that makes exactly the calls that one interaction needs (a
+tenth of a receive and of a delete, start, poll, details, put, success) and nothing else: no error handling, no
+heartbeats, no metrics, no logs.
+"""
+
+NOTES = """## Why it is where it is
+
+- Nearly all of an interaction's CPU is the SDK's own Python: building, signing, sending and parsing four calls. So
+  what counts is the number of calls and what each of them leaves out. See
+  [ADR 0030](../adr/0030-cheaper-calls.md) for what was done and what was left alone.
+- Batching saves the HTTP request to Genesys Cloud, the cheapest of the five calls; its real worth is the request
+  allowance, which [fleet.md](fleet.md) measures.
+- Tasks that were never answered are not lost for good: Step Functions starts them again after their heartbeat time-out
+  where the state machine has one, and after their whole time-out where it has none. Until then nobody works on them.
+- `stepfunctions-activity-worker` releases its semaphore twice for each task, so the number of tasks in its hands grows
+  beyond its `worker_count` of 20; they wait in memory without a heartbeat.
+- `taskiq-aio-sqs` and `sqs-consumer` take part in the queue half only, where SQS brings back what a dying process had.
+"""
+
+
+def _ratio(section: str, name: str, key: str, bound: float, label: str, *, least: bool = False) -> Target:
+    def judge(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+        found = kept[section]["figures"][name][key]["median"]
+        return label, f"{bound:g}", f"{found:.2f}", found >= bound if least else found <= bound
+
+    return judge
+
+
+def _memory(slots: str, bound: float) -> Target:
+    def judge(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+        found = kept["memory"]["figures"][slots]["worked"]
+        return f"MiB at {slots} slots", f"{bound:g}", f"{found:g}", found <= bound
+
+    return judge
+
+
+def _start(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+    found = kept["start"]["figures"]["median"]
+    return "seconds from exec to `/readyz`", "1.2", f"{found:.2f}", found <= 1.2
+
+
+def _latency(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+    found = kept["latency"]["figures"]["one request each, 50 a second"]["p99_ms"]
+    return "ms to stored at 50 a second, p99", "15", f"{found:g}", found <= 15
+
+
+def _sigterm(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+    row = kept["sigterm"]["figures"]["service"]
+    lost = row["polls_cancelled"] + row["never_answered"] + abs(row["exit_status"])
+    found = f"{row['polls_cancelled']}, {row['never_answered']}, {row['exit_status']}"
+    return "SIGTERM: polls cancelled, tasks unanswered, exit status", "0, 0, 0", found, lost == 0
+
+
+def _growth(kept: dict[str, Any]) -> tuple[str, str, str, bool]:
+    points = kept["growth"]["figures"]
+    grown = points[-1][1] - points[len(points) // 4][1]
+    return f"MiB gained over the last three quarters of {points[-1][0]:,}", "2", f"{grown:.1f}", grown <= 2
+
+
+_ONE, _BATCHED = "service, one request each", "service, batched"
+
+TARGETS: tuple[Target, ...] = (
+    _ratio("floor", _ONE, "cpu_ratio", 0.80, "CPU of the floor, one request each"),
+    _ratio("floor", _BATCHED, "cpu_ratio", 0.72, "CPU of the floor, batched at 300 a minute"),
+    _ratio("floor", _ONE, "throughput_ratio", 1.3, "throughput of the floor, one core", least=True),
+    _ratio("floor", _ONE, "per_second", 300, "interactions a second, one core", least=True),
+    _memory("100", 80),
+    _memory("1000", 110),
+    _growth,
+    _start,
+    _latency,
+    _sigterm,
+)
