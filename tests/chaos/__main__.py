@@ -1,5 +1,5 @@
 # ruff: noqa: T201 -- a command prints
-"""`python -m tests.chaos`: conformance of the state machine, then one run of faults and kills.
+"""`python -m tests.chaos`: state machine and worker on LocalStack, then one run of faults and kills.
 
 Exit status 0 only when every promise was kept. The report goes to docs/reliability/.
 """
@@ -24,6 +24,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeat the fault plan of a run (default: a new one, printed)")
     parser.add_argument("--events", type=int, default=700, help="messages to send (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=90, help="how long faults are made (default: %(default)s)")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=240,
+        help="seconds in which all has to end after the faults (default: %(default)s)",
+    )
     parser.add_argument("--skip-conformance", action="store_true", help="only the run of faults and kills")
     parser.add_argument(
         "--report", type=Path, default=_ROOT / "docs" / "reliability", help="folder (default: %(default)s)"
@@ -34,7 +40,16 @@ def main() -> int:
         return int(status)
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, stack.emulators(Path(folder)) as endpoints:
-        result = asyncio.run(run(seed, endpoints, events=args.events, seconds=args.seconds, folder=Path(folder)))
+        result = asyncio.run(
+            run(
+                seed,
+                endpoints,
+                events=args.events,
+                seconds=args.seconds,
+                settle_seconds=args.settle,
+                folder=Path(folder),
+            )
+        )
     args.report.mkdir(parents=True, exist_ok=True)
     written = args.report / f"chaos-seed-{seed}.md"
     written.write_text(report.markdown(result), encoding="utf-8")

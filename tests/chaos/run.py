@@ -21,7 +21,6 @@ from worker.local.simulator.server import Options, Simulator
 
 HEARTBEAT_SECONDS = 6
 WORKERS = 3
-_SETTLE_SECONDS = 240.0
 _SENDING_SHARE = 0.9
 """Sending ends a little before the faults do."""
 
@@ -131,8 +130,13 @@ class Run:
             self._faults.forced.pop(operation, None)
 
 
-async def run(seed: int, endpoints: stack.Endpoints, *, events: int, seconds: float, folder: Path) -> Result:
-    """One run on running emulators; logs of the workers go to `folder`."""
+async def run(
+    seed: int, endpoints: stack.Endpoints, *, events: int, seconds: float, settle_seconds: float, folder: Path
+) -> Result:
+    """One run on running emulators; logs of the workers go to `folder`.
+
+    `settle_seconds` is how long after the last fault every event has to have its end.
+    """
     sent, steps = traffic.make(events, seed), plan.draw(seed, seconds)
     history, faults = History(), FaultSource(seed)
     async with AsyncExitStack() as opened:
@@ -153,18 +157,18 @@ async def run(seed: int, endpoints: stack.Endpoints, *, events: int, seconds: fl
                 group.create_task(acting.perform(step))
         faults.quiet = True
         faulty_ended = time.monotonic()
-        account = await _settle(made, sent)
-        settle_seconds = time.monotonic() - faulty_ended
+        account = await _settle(made, sent, settle_seconds)
+        settled_after = time.monotonic() - faulty_ended
         wrong = [*account.wrong, *history.violations, *fleet.unexpected_ends()]
         await asyncio.gather(*(fleet.terminate(name) for name in list(fleet.workers)))
     wrong.extend(f"{event} changed the table {times} times" for event, times in history.writes.items() if times > 1)
     wrong.extend(f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
     if not account.settled:
-        wrong.append(f"not settled {_SETTLE_SECONDS:g} s after the last fault")
+        wrong.append(f"not settled {settle_seconds:g} s after the last fault")
     return Result(
         seed=seed,
         seconds=seconds,
-        settle_seconds=settle_seconds,
+        settle_seconds=settled_after,
         sent=sent,
         steps=steps,
         account=account,
@@ -213,9 +217,9 @@ async def _send(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float)
         assert len(answer["Successful"]) == len(batch)
 
 
-async def _settle(made: stack.Stack, sent: Sequence[traffic.Sent]) -> ledger.Account:
+async def _settle(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float) -> ledger.Account:
     """The account once every event has its end, or what it is when that takes too long."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    deadline = time.monotonic() + seconds
     letters = ledger.Letters()
     while True:
         account = ledger.account(sent, await ledger.look(made, letters))
