@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from worker.errors import SharedCacheError
-from worker.genesys.pacing import Ledger, Pace
+from worker.genesys.pacing import LATEST_SECONDS, Ledger, Pace
 from worker.genesys.sharing import RETRY_SECONDS
 from worker.ports import CacheEntry, Metrics, SharedCache
 
@@ -109,18 +109,20 @@ class Allowance:
     async def stay_known(self) -> None:
         """For as long as the task lives: be counted as one of the fleet, also while idle."""
         while True:
+            known = False
             try:
                 await self._read()
-                if time.time() - self._ledger.members.get(self._member, 0.0) > PRESENCE_SECONDS:
-                    await self._write(self._ledger)
+                age = time.time() - self._ledger.members.get(self._member, 0.0)
+                known = age < PRESENCE_SECONDS or await self._write(self._ledger)
             except SharedCacheError:
                 pass
-            await asyncio.sleep(PRESENCE_SECONDS * random.uniform(0.5, 1))  # noqa: S311 - spreads writes
+            seconds = PRESENCE_SECONDS if known else RETRY_SECONDS
+            await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311 - spreads writes
 
     async def _try(self, want: Demand) -> float | None:
         """Use a slot that is due, taking new ones as needed: None, or when to try again."""
         now = time.time()
-        while self._slots and self._slots[0] < now - self._pace.latest:
+        while self._slots and self._slots[0] < now - LATEST_SECONDS:
             self._slots.popleft()
         if self._slots and self._slots[0] > now:
             return self._slots[0]
@@ -163,9 +165,31 @@ class Allowance:
         return max(first - turns - LEAD_SECONDS + emptiness, self._ledger.taken_at) + turn
 
     async def _read(self) -> None:
-        asked_at = time.monotonic()
-        entry = await self._cache.get(self._key)
-        self._remember(entry, Ledger.parse(entry.content) if entry else Ledger(), asked_at)
+        while True:
+            asked_at = time.monotonic()
+            entry = await self._cache.get(self._key)
+            ledger = Ledger.parse(entry.content) if entry else Ledger()
+            lost = entry is None and self._known
+            if self._alone_next is None and not lost:
+                return self._remember(entry, ledger, asked_at)
+            if await self._resume(entry, ledger):
+                return None
+
+    async def _resume(self, entry: CacheEntry | None, ledger: Ledger) -> bool:
+        """Go by the ledger again after a time without it, or without its content.
+
+        It is written at once, as the time from which it counts must be the same for all. False when somebody else was
+        faster.
+        """
+        now = time.time()
+        sent = sum(moment > now - OVERLAP_SECONDS for moment in self._alone_sent)
+        ledger = ledger.resumed(now, self._pace, sent, OVERLAP_SECONDS)
+        self._entry = entry
+        if not await self._write(replace(ledger, members={**self._ledger.members, **ledger.members})):
+            return False
+        self._alone_next = None
+        self._alone_sent.clear()
+        return True
 
     async def _write(self, ledger: Ledger) -> bool:
         """Write what was made of the ledger seen last; False when somebody else was faster."""
@@ -180,13 +204,6 @@ class Allowance:
         return entry is not None
 
     def _remember(self, entry: CacheEntry | None, ledger: Ledger, asked_at: float) -> None:
-        lost = self._known and entry is None
-        if self._alone_next is not None or lost:
-            now = time.time()
-            sent = sum(moment > now - OVERLAP_SECONDS for moment in self._alone_sent)
-            ledger = ledger.resumed(now, self._pace, sent, OVERLAP_SECONDS)
-            self._alone_next = None
-            self._alone_sent.clear()
         self._known = True
         self._entry, self._ledger, self._seen_at = entry, ledger, asked_at
         self._stop_until(ledger.paused_until)
@@ -202,7 +219,7 @@ class Allowance:
         """As `_try`, within this task's share, while the shared cache is away."""
         now = time.time()
         self._slots.clear()
-        interval = self._pace.share(max(1, len(self._ledger.members)) if self._known else UNKNOWN_FLEET)
+        interval = self._pace.share(len({self._member, *self._ledger.members}) if self._known else UNKNOWN_FLEET)
         if self._alone_next is None:
             self._alone_next = now + interval
         due = max(self._alone_next, self._paused_until)

@@ -13,16 +13,20 @@ MEMBER_SECONDS = 60.0
 """A task that was not seen for so long no longer counts as one of the fleet."""
 
 _BURST_SHARE = 0.02
-_HEADROOM_SHARE = 1 / 60
+
+HEADROOM_SECONDS = 1.0
+"""How far apart the delays of requests on their way may be before a window at the receiver could hold one too many."""
+
+LATEST_SECONDS = HEADROOM_SECONDS / 2
+"""After so long a slot that was missed is given up: used late, it would crowd those after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """At most `limit` requests in any `window` seconds.
 
-    Requests arrive a little later than they were sent, not all equally much: `headroom` is how far apart the delays
-    may be before a window at the receiver could hold one too many. With burst b and headroom h, spacing by
-    (window + h) / (limit - b + 1) keeps every window within the limit and uses 96 % of it or more.
+    Requests arrive a little later than they were sent, not all equally much. With burst b and headroom h, spacing by
+    (window + h) / (limit - b + 1) keeps every window within the limit; of 60 s it uses 96 % or more.
     """
 
     limit: int
@@ -34,19 +38,9 @@ class Pace:
         return max(1, int(self.limit * _BURST_SHARE))
 
     @property
-    def headroom(self) -> float:
-        """Seconds."""
-        return self.window * _HEADROOM_SHARE
-
-    @property
-    def latest(self) -> float:
-        """Seconds after which a slot that was missed is given up: used late, it would crowd those after it."""
-        return self.headroom / 2
-
-    @property
     def interval(self) -> float:
         """Seconds between requests."""
-        return (self.window + self.headroom) / (self.limit - self.burst + 1)
+        return (self.window + HEADROOM_SECONDS) / (self.limit - self.burst + 1)
 
     @property
     def tolerance(self) -> float:
@@ -56,7 +50,7 @@ class Pace:
     def share(self, members: int) -> float:
         """Seconds between the requests of one of `members` tasks that do not see each other; no burst."""
         whole = self.limit // members
-        return (self.window + self.headroom) / whole if whole else self.interval * members
+        return (self.window + HEADROOM_SECONDS) / whole if whole else self.interval * members
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +141,4 @@ class Ledger:
 
     def _bounded(self, pace: Pace, now: float) -> float:
         """`next_free`, but a clock that is far ahead must not stop the fleet for as long as it is."""
-        return min(self.next_free, max(now, self.paused_until) + 2 * (pace.window + pace.headroom) + pace.tolerance)
+        return min(self.next_free, max(now, self.paused_until) + 2 * (pace.window + HEADROOM_SECONDS) + pace.tolerance)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.genesys.allowance import LEAD_SECONDS, SLICE_SECONDS
-from worker.genesys.pacing import MEMBER_SECONDS, Ledger, Pace
+from worker.genesys.pacing import HEADROOM_SECONDS, MEMBER_SECONDS, Ledger, Pace
 
 limits = st.sampled_from([1, 2, 7, 50, 60, 100, 300, 1000])
 
@@ -40,7 +40,7 @@ def test_no_window_holds_too_many_whoever_takes_slots_and_however_late_they_arri
         now = max(now, ledger.first_slot(pace, now, burst=burst) - LEAD_SECONDS)
         ledger, due = ledger.take(pace, now, number, now + SLICE_SECONDS, burst=burst)
         sent += due
-    arrived = [time + pace.headroom * delays[index % len(delays)] for index, time in enumerate(sent)]
+    arrived = [time + HEADROOM_SECONDS * delays[index % len(delays)] for index, time in enumerate(sent)]
     assert most_in_a_window(arrived, pace.window) <= limit
 
 
@@ -80,7 +80,7 @@ def test_after_a_pause_requests_go_on_at_its_end_and_without_a_burst() -> None:
 
 def test_a_clock_that_is_years_ahead_holds_nobody_up_for_longer_than_a_window() -> None:
     pace = Pace(300)
-    assert Ledger(next_free=1e12).first_slot(pace, 1000.0, burst=True) <= 1000.0 + 2 * (pace.window + pace.headroom)
+    assert Ledger(next_free=1e12).first_slot(pace, 1000.0, burst=True) <= 1000.0 + 2 * (pace.window + HEADROOM_SECONDS)
 
 
 def test_a_ledger_that_nobody_used_counts_only_when_everybody_is_back() -> None:

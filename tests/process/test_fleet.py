@@ -1,0 +1,31 @@
+"""Two worker processes that share a DynamoDB table act as one towards Genesys Cloud."""
+
+from pathlib import Path
+
+from tests.bench.fleet_rig import publish
+from tests.worker_process import until, worker_process
+from worker.local.simulator.server import Simulator
+
+
+async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_fail_no_attempt(
+    worker_environment: dict[str, str], simulator: Simulator, tmp_path: Path
+) -> None:
+    async with (
+        worker_process(worker_environment, tmp_path / "one.log") as one,
+        worker_process(worker_environment, tmp_path / "two.log") as two,
+    ):
+
+        async def succeeded(number: int) -> bool:
+            done = [await worker.metric("worker_interactions_total", outcome="succeeded") for worker in (one, two)]
+            return all(done) and sum(done) == number
+
+        await publish(worker_environment, 60)
+        await until(lambda: succeeded(60))
+        assert simulator.stats.logins == 1
+        simulator.tokens.revoke_all()
+        await publish(worker_environment, 60)
+        await until(lambda: succeeded(120))
+        assert simulator.stats.logins == 2
+        attempts = [line["outcome"] for worker in (one, two) for line in worker.lines("attempt")]
+        assert attempts == ["succeeded"] * 120
+    assert simulator.stats.statuses[429] == 0
