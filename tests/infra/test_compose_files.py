@@ -1,6 +1,7 @@
 """The compose files, as `docker compose` understands them, and the settings they hand to the worker."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def test_the_local_stack_is_complete_without_a_file_of_the_user(compose: list[st
 
 
 def test_the_workers_on_real_aws_need_neither_emulator_nor_simulator(compose: list[str], tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".env.example", tmp_path)
     (tmp_path / ".env").write_text("EVENT_QUEUE_URL=https://sqs.eu-central-1.amazonaws.com/111122223333/events\n")
     worker = _configuration(compose, "docker-compose.yml", "docker-compose.aws.yml", directory=tmp_path)["worker"]
     assert not worker.get("depends_on")
