@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The demo needs a third of it.
+DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint format docs chaos soak bench image-test infra-tools infra-test lock clean
@@ -11,7 +13,7 @@ help: ## list the targets
 
 venv: $(STAMP) ## .venv with everything that tests, linters and the demo need
 
-demo: $(STAMP) ## the main job on this machine, no AWS account, no Docker (ARGS="--faults")
+demo: $(DEMO_STAMP) ## the main job on this machine, no AWS account, no Docker (ARGS="--faults")
 	$(BIN)/python -m worker demo $(ARGS)
 
 test: $(STAMP) ## the tests, under 10 minutes
@@ -55,5 +57,9 @@ clean: ## remove what the targets made
 	rm -rf $(VENV) dist build *.egg-info
 
 $(STAMP): pyproject.toml requirements/dev.lock tools/venv
-	tools/venv $(PYTHON) $(VENV)
+	@tools/venv $(PYTHON) $(VENV) dev
+	@touch $@ $(DEMO_STAMP)
+
+$(DEMO_STAMP): pyproject.toml requirements/local.lock requirements/build.lock tools/venv
+	@tools/venv $(PYTHON) $(VENV) local
 	@touch $@
