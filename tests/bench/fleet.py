@@ -1,10 +1,11 @@
-"""How well a fleet keeps to its request allowance: `python -m tests.bench.fleet`, about half an hour.
+"""How well a fleet keeps to its request allowance: `python -m tests.bench.fleet`, about 45 minutes.
 
 Every scenario adds its figures to docs/benchmarks/fleet.json; docs/benchmarks/fleet.md is made from that.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +44,8 @@ async def main() -> None:
         for name in args.scenarios or SCENARIOS:
             began = time.monotonic()
             result = await SCENARIOS[name](options)
-            print(f"{name} ({time.monotonic() - began:.0f} s): {json.dumps(result)}", flush=True)
+            sys.stdout.write(f"{name} ({time.monotonic() - began:.0f} s): {json.dumps(result)}\n")
+            sys.stdout.flush()
             _keep(name, result)
 
 

@@ -1,7 +1,7 @@
 """The policy of the Lambda recipe that this service replaces, against the same limit.
 
-One function call an interaction and an attempt, no pacing, no batches: an attempt that is refused waits 2 s, then 4 s,
-8 s …, and when the attempts are used up the interaction is a dead letter. The waits are Step Functions' (2 s, doubled each time).
+One function call an interaction and an attempt, no pacing, no batches: who is refused waits 2 s, then 4 s, 8 s …, and
+is a dead letter when the attempts are used up.
 """
 
 import asyncio

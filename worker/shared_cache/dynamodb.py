@@ -56,8 +56,8 @@ class DynamoDBCache:
             },
         }
         if expected is None:
-            put["ConditionExpression"] = "attribute_not_exists(pk) OR #expiresAt <= :now"
-            put["ExpressionAttributeNames"] = {"#expiresAt": "expiresAt"}
+            put["ConditionExpression"] = "attribute_not_exists(#pk) OR #expiresAt <= :now"
+            put["ExpressionAttributeNames"] = {"#pk": "pk", "#expiresAt": "expiresAt"}
             put["ExpressionAttributeValues"] = {":now": {"N": f"{now:.3f}"}}
         else:
             put["ConditionExpression"] = "#version = :expected"
