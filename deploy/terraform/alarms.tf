@@ -69,7 +69,8 @@ resource "aws_cloudwatch_metric_alarm" "single" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "sum" {
-  for_each = local.sum_alarms
+  # Before there is a service, intake is silent rightly.
+  for_each = { for name, alarm in local.sum_alarms : name => alarm if var.image != null || name != "silent-intake" }
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description

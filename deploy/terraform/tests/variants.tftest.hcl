@@ -21,6 +21,11 @@ run "without_an_image_everything_but_the_service_exists" {
   }
 
   assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.sum) == ["failed-executions"]
+    error_message = "no alarm about an intake that is not meant to run yet"
+  }
+
+  assert {
     condition     = output.settings.EVENT_QUEUE_URL != null && output.ecr_repository_url != null
     error_message = "the rest is there"
   }

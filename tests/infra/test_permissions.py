@@ -1,0 +1,72 @@
+"""The roles against the code: every AWS call that it makes is allowed, and nothing is allowed that it never calls."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import botocore.loaders
+import botocore.model
+import pytest
+from botocore import xform_name
+
+from tests.infra.tools import ROOT
+
+MODULE = ROOT / "deploy" / "terraform"
+WORKER = ROOT / "worker"
+
+SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
+"""Names of the services: botocore's, and that of IAM's actions."""
+
+SAME_ACTION = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+}
+"""Calls that IAM knows under the name of another one."""
+
+NOT_A_CALL = {"s3:ListBucket"}
+"""Allowed for what S3 answers otherwise (see the statement), called only by doctor."""
+
+
+@pytest.fixture(scope="module")
+def operations() -> dict[str, str]:
+    """IAM action by the name of the client's method."""
+    loader = botocore.loaders.create_loader()
+    found = {}
+    for service, prefix in SERVICES.items():
+        model = botocore.model.ServiceModel(loader.load_service_model(service, "service-2"), service)
+        for operation in model.operation_names:
+            action = f"{prefix}:{operation}"
+            found[xform_name(operation)] = SAME_ACTION.get(action, action)
+    return found
+
+
+def _calls(folders: tuple[str, ...], operations: dict[str, str]) -> set[str]:
+    """Actions of the AWS calls in these folders."""
+
+    def methods() -> Iterator[str]:
+        for folder in folders:
+            for file in (WORKER / folder).rglob("*.py"):
+                for node in ast.walk(ast.parse(file.read_text())):
+                    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                        yield node.func.attr
+
+    return {operations[name] for name in methods() if name in operations}
+
+
+def _allowed(file: Path) -> set[str]:
+    return set(re.findall(r'"((?:dynamodb|s3|sqs|states):\w+)"', file.read_text()))
+
+
+def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
+    calls = _calls(("aws", "shared_cache"), operations)
+    assert {"sqs:ReceiveMessage", "states:SendTaskHeartbeat", "dynamodb:PutItem"} <= calls
+    assert _allowed(MODULE / "iam_worker.tf") - NOT_A_CALL == calls
+
+
+def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) -> None:
+    allowed = _allowed(MODULE / "iam_worker.tf") | _allowed(MODULE / "iam_operator.tf")
+    assert _calls(("operations",), operations) - allowed == set()
