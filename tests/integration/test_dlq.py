@@ -1,6 +1,7 @@
 """`dlq` against an emulated AWS, as a process of its own."""
 
 import asyncio
+import io
 import json
 import os
 import random
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Stack
+from worker.cli import main
 from worker.events import parse_event
 from worker.local.aws import Clients
 from worker.local.emulator import Emulator
@@ -110,9 +112,13 @@ class Aws:
         )
 
     async def dlq(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.start(*arguments)
-        output, errors = await asyncio.to_thread(process.communicate, timeout=60)
-        return process.returncode, output, errors
+        """Exit status, stdout and stderr of the command, run in this process: a new one takes seconds to start."""
+        output, errors = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            status = await asyncio.to_thread(main, ["dlq", *arguments])
+        return status, output.getvalue(), errors.getvalue()
 
 
 @pytest.fixture
@@ -300,12 +306,10 @@ async def test_a_letter_that_fails_stays_and_the_others_go(aws: Aws) -> None:
 async def test_letters_that_come_back_unreadable_are_left_for_the_next_run(aws: Aws) -> None:
     """Without a bound a redrive and an intake that quarantines again would chase each other for ever."""
     await aws.quarantined("{broken")
-    aws.environment["EVENT_QUEUE_URL"] = aws.settings["EVENT_QUEUE_URL"]
     process = aws.start("redrive")
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         for body in await aws.event_bodies():
-            await asyncio.sleep(1.2)
             await aws.quarantined(body)
     assert process.poll() == 0, process.communicate()
     assert process.communicate()[0].startswith("redriven 1 of 1 letter")
@@ -357,14 +361,9 @@ async def test_a_redrive_of_1000_killed_twice_loses_nothing_and_starts_nothing_t
     assert len({parse_event(body).execution_name for body in bodies}) == len(events)
 
 
-def test_every_sub_command_has_help() -> None:
-    for command in ([], ["list"], ["show"], ["redrive"]):
-        answer = subprocess.run(
-            [sys.executable, "-m", "worker", "dlq", *command, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=Path("/"),
-        )
-        assert answer.returncode == 0, answer.stderr
-        assert "usage:" in answer.stdout
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["redrive"]])
+def test_every_sub_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dlq", *command, "--help"])
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out

@@ -75,14 +75,18 @@ class DeadLetterQueue:
         )
 
     async def walk(
-        self, visit: Callable[[Sequence[Letter]], Awaitable[set[str]]], *, enough: Callable[[], bool]
+        self, visit: Callable[[Sequence[Letter]], Awaitable[set[str]]], *, enough: Callable[[], bool], removes: bool
     ) -> None:
         """Show every letter that was there at the start to `visit`, each once, in batches and several at a time.
 
         `visit` answers with the message ids that it removed. The others stay hidden until the pass is over, as SQS
-        would otherwise bring the same ones for ever, and are visible again the moment it ends, however it ends.
+        would otherwise bring the same ones for ever, and are visible again the moment it ends, however it ends. Who
+        `removes` letters by sending them through again may see them come back, and is not shown those.
         """
-        newest = (await self.counts()).now + timedelta(seconds=1)
+        start = (await self.counts()).now + timedelta(seconds=1)
+        if removes:
+            # SQS tells its time in whole seconds: what comes after this wait is surely younger than `start`.
+            await asyncio.sleep(1)
         receipts: dict[str, str] = {}
         removed: set[str] = set()
 
@@ -93,7 +97,7 @@ class DeadLetterQueue:
             while barren < _BARREN_RECEIVES and not (stopping or enough()):
                 letters = await self._receive()
                 # Younger ones came during the pass, some as its result: taking them too might never end.
-                fresh = [r for r in letters if r.message_id not in receipts and r.sent <= newest]
+                fresh = [r for r in letters if r.message_id not in receipts and r.sent < start]
                 receipts.update((letter.message_id, letter.receipt) for letter in letters)
                 barren = 0 if fresh else barren + 1
                 if fresh:

@@ -83,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-async def _read(
-    settings: Settings, hold: int, keep: Callable[[Letter], bool], *, first_only: bool = False
-) -> tuple[list[Letter], int]:
+async def _read(settings: Settings, hold: int, keep: Callable[[Letter], bool]) -> tuple[list[Letter], int]:
     """The letters that `keep` selects, oldest first, and how many were hidden before."""
     session = new_session()
     await require_credentials(session)
@@ -102,7 +100,7 @@ async def _read(
                 progress.update(seen)
                 return set()
 
-            await queue.walk(visit, enough=lambda: first_only and bool(found))
+            await queue.walk(visit, enough=lambda: False, removes=False)
     return sorted(found, key=lambda letter: (letter.sent, letter.message_id)), counts.hidden
 
 
@@ -224,7 +222,8 @@ def _in_full(letter: Letter) -> str:
     if letter.failure is not None:
         facts |= {"execution": letter.failure.execution_arn, "cause": letter.failure.cause}
     facts |= {f"attribute {name}": value for name, value in sorted(letter.attributes.items())}
-    lines = [f"{printable(name):<12} {printable(value)}" for name, value in facts.items()]
+    widest = max(map(len, facts))
+    lines = [f"{printable(name):<{widest}}  {printable(value)}" for name, value in facts.items()]
     return "\n".join([*lines, "body:", printable(letter.body, keep="\n\t"), ""])
 
 

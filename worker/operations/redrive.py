@@ -66,7 +66,7 @@ class Redrive:
 
     async def run(self) -> Tally:
         """Redrive every selected letter that was there at the start, up to the limit."""
-        await self._queue.walk(self._visit, enough=self._enough)
+        await self._queue.walk(self._visit, enough=self._enough, removes=not self._dry_run)
         return self.tally
 
     def _enough(self) -> bool:

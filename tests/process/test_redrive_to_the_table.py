@@ -1,0 +1,66 @@
+"""Dead letters of both kinds, redriven by a command that is killed, to the table, with a worker as its own process."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from tests.conftest import Stack
+from tests.integration.test_dlq import Aws, event_body, failed_interaction, only_some_are_left
+from worker.local.leash import Child
+
+LETTERS = int(os.environ.get("REDRIVE_LETTERS", "200"))
+"""How many letters. 1,000 in a release's check; fewer where every run has to wait for them."""
+
+
+def redrive(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "worker", "dlq", "redrive", "--hold", "2"], env=environment, stdout=subprocess.DEVNULL
+    )
+
+
+async def stored(stack: Stack) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    pages = stack.clients.dynamodb.get_paginator("scan").paginate(TableName=stack.settings["INTERACTION_TABLE_NAME"])
+    async for page in pages:
+        items += page["Items"]
+    return items
+
+
+async def test_letters_redriven_by_a_command_killed_twice_are_all_stored_and_none_twice(
+    stack: Stack, worker_environment: dict[str, str]
+) -> None:
+    aws = Aws(stack.clients, stack.settings, worker_environment)
+    failed = {f"failed-{n}" for n in range(LETTERS // 2)}
+    unread = {f"unread-{n}" for n in range(LETTERS // 2)}
+    error = "Store.Unavailable"
+    letters = [(json.dumps(failed_interaction(stack.settings, i, error)), error) for i in failed]
+    letters += [(event_body(i), "invalid_time") for i in unread]
+    random.Random(6).shuffle(letters)
+    await aws.many(letters)
+    worker = Child("worker", ["run"], environment=worker_environment | {"MAX_CONCURRENCY": "50"})
+    try:
+        for left in (LETTERS * 4 // 5, LETTERS * 2 // 5):
+            command = redrive(worker_environment)
+            await only_some_are_left(aws, left)
+            command.kill()
+            assert await asyncio.to_thread(command.wait) == -signal.SIGKILL
+            async with asyncio.timeout(30):
+                while (await aws.waiting())[1]:
+                    await asyncio.sleep(0.1)
+        assert sum(await aws.waiting()) > 0
+        assert await asyncio.to_thread(redrive(worker_environment).wait) == 0
+        async with asyncio.timeout(100):
+            while len(await stored(stack)) < LETTERS:
+                assert worker.running
+                await asyncio.sleep(0.5)
+    finally:
+        await asyncio.to_thread(worker.stop)
+    assert {item["interactionId"]["S"] for item in await stored(stack)} == failed | unread
+    assert await aws.waiting() == (0, 0)
+    # One execution an interaction, which this fails to be true for if there are two.
+    assert set(await aws.executions()) == failed | unread
