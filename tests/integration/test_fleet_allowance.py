@@ -75,8 +75,8 @@ async def test_a_backlog_is_worked_off_by_all_without_one_refusal_and_with_one_l
     settings = settings_for(simulator, genesys_details_path=TEMPLATE)
     recorder = Recorder()
     async with open_caches() as caches, open_fleet(settings, caches, recorder, window=WINDOW) as fleet:
-        assert await work(fleet, 90, slots=10) == 90
-    assert simulator.stats.statuses == {200: 90}
+        assert await work(fleet, 75, slots=10) == 75
+    assert simulator.stats.statuses == {200: 75}
     assert simulator.limiter.peak <= 60
     assert simulator.stats.logins == 1
     assert recorder.counts["token_fetch", "login"] == 1
@@ -131,7 +131,7 @@ async def test_a_shared_cache_that_is_away_is_one_warning_a_task_and_no_refusal(
         caches = [await stack.enter_async_context(open_shared_cache(server.url, None)) for _ in range(TASKS)]
         fleet = await stack.enter_async_context(open_fleet(settings, caches, recorder, window=WINDOW))
         with capture_logs() as logs:
-            working = asyncio.create_task(work(fleet, 150, slots=10))
+            working = asyncio.create_task(work(fleet, 100, slots=10))
             await _until(lambda: simulator.stats.requests.total() >= 30)
             await server.stop()
             await _until(lambda: _count(logs, "shared_cache_unavailable") == TASKS)
@@ -139,9 +139,9 @@ async def test_a_shared_cache_that_is_away_is_one_warning_a_task_and_no_refusal(
             await _until(lambda: simulator.stats.requests.total() >= seen + 2 * TASKS)
             await server.start()
             await _until(lambda: _count(logs, "shared_cache_available") == TASKS)
-            assert await working == 150
+            assert await working == 100
     assert _count(logs, "shared_cache_unavailable") == TASKS
-    assert simulator.stats.statuses == {200: 150}
+    assert simulator.stats.statuses == {200: 100}
     assert simulator.stats.logins == 1
 
 
