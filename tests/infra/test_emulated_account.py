@@ -53,6 +53,7 @@ def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> It
                 "subnet_ids": there.subnet_ids,
                 "genesys_region": "us-east-1",
                 "image": "registry.example.com/interaction-worker:0.1.0",
+                "create_kms_key": True,
                 "delivery_delay_seconds": 0,
                 "deletion_protection": False,
             }
