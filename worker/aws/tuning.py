@@ -15,6 +15,8 @@ _IDLE_HANDLERS = (
     ("before-call", "add_recursion_detection_header"),
     # Serves calls that discover their endpoint.
     ("before-call", "inject_api_version_header_if_needed"),
+    # Chooses the signature of calls that differ from the rest of their service; all calls made here are alike.
+    ("choose-signer", "set_operation_specific_signer"),
     # Two headers that tell AWS how often the SDK tried; they are built and signed for every call.
     ("request-created", "add_retry_headers"),
 )
