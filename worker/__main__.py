@@ -1,7 +1,20 @@
 """`python -m worker`."""
 
+import os
+import signal
 import sys
 
-from worker.cli import main
+
+def _end_before_the_start(number: int, _: object) -> None:  # noqa: ARG001 -- the shape of a signal handler
+    # Nothing has begun that would have to end in order, and an exception amid the imports does not always get through.
+    os._exit(0)
+
+
+if sys.argv[1:2] in ([], ["run"]):
+    # The service's own handlers come with its event loop, after a second or more of imports. Until then a first process
+    # of a container would not get SIGTERM at all, and would start to work for as long as its stop time-out lasts.
+    signal.signal(signal.SIGTERM, _end_before_the_start)
+
+from worker.cli import main  # noqa: E402
 
 sys.exit(main())
