@@ -29,7 +29,7 @@ AWS_SECRET = "Qzx7aws-secret-key"
 AWS_SESSION = "Qzx7aws-session-token"
 ODD = "odd-"
 """Interactions whose answer has a personal value where a time should be."""
-EVENTS = 80
+EVENTS = 40
 
 _REFUSED = re.compile(r'worker_interactions_total\{outcome="Genesys.Unauthorized"\} [1-9]')
 _PHONE_LIKE = re.compile(r"(?:tel:|\+)\d{9,}")
@@ -152,7 +152,7 @@ def worker_logs(directory: Path) -> list[str]:
 
 async def trouble(world: World) -> list[str]:
     """Every fault of the demo, refused logins, events and details with personal data; what was written besides logs."""
-    world.simulator.faults.plan = replace(world.simulator.faults.plan, error_share=0.4, cut_off_share=0.3)
+    world.simulator.faults.plan = replace(world.simulator.faults.plan, error_share=0.3, cut_off_share=0.2)
     await Script(world, Ledger(world.clients, world.settings), EVENTS, rate=40, faults=True).play()
     odd = [event.envelope(f"odd-{n}") for n, event in enumerate(make_events(3, "seed", id_prefix=ODD))]
     await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], private_bodies() + odd, Pace(0))
