@@ -31,7 +31,6 @@ ODD = "odd-"
 """Interactions whose answer has a personal value where a time should be."""
 EVENTS = 40
 
-_REFUSED = re.compile(r'worker_interactions_total\{outcome="Genesys.Unauthorized"\} [1-9]')
 _PHONE_LIKE = re.compile(r"(?:tel:|\+)\d{9,}")
 
 
@@ -101,6 +100,16 @@ async def command(world: World, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+async def some_end_as(world: World, outcome: str) -> None:
+    """Send a few events and wait until an attempt has ended so."""
+    bodies = [event.envelope(event.interaction_id) for event in make_events(5, "seed")]
+    await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], bodies, Pace(0))
+    counted = re.compile(rf'worker_interactions_total\{{outcome="{outcome}"\}} [1-9]')
+    async with asyncio.timeout(60):
+        while not counted.search(await metrics(world)):
+            await asyncio.sleep(0.2)
+
+
 async def metrics(world: World) -> str:
     async with aiohttp.ClientSession() as session:
         return "\n".join([await (await session.get(f"{url}/metrics")).text() for url in world.worker_urls])
@@ -152,16 +161,15 @@ def worker_logs(directory: Path) -> list[str]:
 
 async def trouble(world: World) -> list[str]:
     """Every fault of the demo, refused logins, events and details with personal data; what was written besides logs."""
-    world.simulator.faults.plan = replace(world.simulator.faults.plan, error_share=0.3, cut_off_share=0.2)
     await Script(world, Ledger(world.clients, world.settings), EVENTS, rate=40, faults=True).play()
     odd = [event.envelope(f"odd-{n}") for n, event in enumerate(make_events(3, "seed", id_prefix=ODD))]
     await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], private_bodies() + odd, Pace(0))
+    demo = world.simulator.faults.plan
+    world.simulator.faults.plan = replace(demo, outage=True)
+    await some_end_as(world, "Genesys.Unavailable")
+    world.simulator.faults.plan = demo
     async with wrong_secret(world):
-        bodies = [event.envelope(f"refused-{n}") for n, event in enumerate(make_events(5, "seed"))]
-        await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], bodies, Pace(0))
-        async with asyncio.timeout(60):
-            while not _REFUSED.search(await metrics(world)):
-                await asyncio.sleep(0.2)
+        await some_end_as(world, "Genesys.Unauthorized")
     async with asyncio.timeout(90):
         while True:
             found = await letters(world)
