@@ -73,7 +73,7 @@ def _run(name: str, rest: list[str]) -> int:
             return 2
         if (error.name or "").startswith("worker"):
             raise
-        print(f"{name}: {error.name} is missing; pip install '{PROGRAM}[local]'", file=sys.stderr)
+        print(f"{name}: {error.name} is missing; in the project's folder: pip install '.[local]'", file=sys.stderr)
         return 2
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=command.does)
     module.add_arguments(parser)

@@ -14,7 +14,7 @@ try:
     from redis.exceptions import RedisError
 except ImportError as error:
     raise ValueError(
-        "SHARED_CACHE_URL names Redis and its library is not installed: pip install 'interaction-worker[redis]'"
+        "SHARED_CACHE_URL names Redis and its library is not installed; in the project's folder: pip install '.[redis]'"
     ) from error
 
 TIMEOUT_SECONDS = 1.0

@@ -55,6 +55,6 @@ async def test_a_dynamodb_table_that_does_not_exist(stack: Stack) -> None:
 async def test_without_the_redis_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     monkeypatch.delitem(sys.modules, "worker.shared_cache.redis", raising=False)
-    with pytest.raises(ValueError, match=r"pip install 'interaction-worker\[redis\]'"):
+    with pytest.raises(ValueError, match=r"pip install '\.\[redis\]'"):
         async with open_shared_cache("redis://127.0.0.1:1/0", None):
             pass
