@@ -48,7 +48,7 @@ def _watch(clock: Clock) -> aiohttp.TraceConfig:
 
 async def _login(session: aiohttp.ClientSession, settings: Settings) -> tuple[Finding, Token | None]:
     name = "Genesys login"
-    url = str(settings.genesys_login_url or login_url(settings.genesys_region)).rstrip("/")
+    url = settings.genesys_login_url or login_url(settings.genesys_region)
     secret = settings.genesys_client_secret.get_secret_value()
     try:
         token = await log_in(session, url, settings.genesys_client_id, secret)
@@ -65,7 +65,7 @@ async def _login(session: aiohttp.ClientSession, settings: Settings) -> tuple[Fi
 
 async def _api(session: aiohttp.ClientSession, settings: Settings, token: Token) -> Finding:
     name = "Genesys API"
-    base = str(settings.genesys_api_url or api_url(settings.genesys_region)).rstrip("/")
+    base = settings.genesys_api_url or api_url(settings.genesys_region)
     template = settings.genesys_details_path
     path = template.replace("{interactionId}", _NOBODY) if template else f"{BATCH_PATH}?id={_NOBODY}"
     headers = {"Authorization": f"Bearer {token.text}"}

@@ -29,7 +29,7 @@ _DAY_SECONDS = 86_400
 
 async def check_queues(ask: Asker, sqs: "SQSClient", settings: Settings) -> list[Finding]:
     """Both queues: there, of the right kind, not the same, and what the service does with them allowed."""
-    url, dead_url = str(settings.event_queue_url), str(settings.dead_letter_queue_url)
+    url, dead_url = settings.event_queue_url, settings.dead_letter_queue_url
     events, found = await _attributes(ask, sqs, "event queue", "EVENT_QUEUE_URL", url)
     dead, dead_found = await _attributes(ask, sqs, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
     if events:

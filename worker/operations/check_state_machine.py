@@ -109,7 +109,7 @@ def _heartbeats(name: str, task: dict[str, Any], settings: Settings) -> Finding:
 
 def _dead_letters(definition: dict[str, Any], settings: Settings) -> Finding:
     name = "dead letters"
-    wanted = urlsplit(str(settings.dead_letter_queue_url)).path.rstrip("/")
+    wanted = urlsplit(settings.dead_letter_queue_url).path.rstrip("/")
     urls = [
         str(task.get("Parameters", {}).get("QueueUrl"))
         for task in _tasks(definition)

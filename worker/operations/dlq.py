@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from worker.aws.clients import AWS_ERRORS, call_config, error_code, new_session, require_credentials
@@ -83,12 +84,12 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-async def _read(settings: Settings, hold: int, keep: Callable[[Letter], bool]) -> tuple[list[Letter], int]:
-    """The letters that `keep` selects, oldest first, and how many were hidden before."""
+async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter | None]) -> tuple[list[Letter], int]:
+    """What `keep` makes of each letter, oldest first, and how many were hidden before."""
     session = new_session()
     await require_credentials(session)
     found: list[Letter] = []
-    async with open_queue(session, str(settings.dead_letter_queue_url), hold) as (queue, _):
+    async with open_queue(session, settings.dead_letter_queue_url, hold) as (queue, _):
         counts = await queue.counts()
         with Progress("read", counts.visible) as progress:
             seen = 0
@@ -96,7 +97,7 @@ async def _read(settings: Settings, hold: int, keep: Callable[[Letter], bool]) -
             async def visit(letters: Sequence[Letter]) -> set[str]:
                 nonlocal seen
                 seen += len(letters)
-                found.extend(letter for letter in letters if keep(letter))
+                found.extend(filter(None, map(keep, letters)))
                 progress.update(seen)
                 return set()
 
@@ -105,7 +106,8 @@ async def _read(settings: Settings, hold: int, keep: Callable[[Letter], bool]) -
 
 
 async def _list(args: argparse.Namespace, settings: Settings) -> int:
-    letters, hidden = await _read(settings, args.hold, lambda _: True)
+    # Without the bodies, which may be a megabyte each.
+    letters, hidden = await _read(settings, args.hold, lambda letter: replace(letter, body=""))
     if args.json:
         print(json.dumps([_summary(letter) for letter in letters], indent=2))
         return 0
@@ -129,7 +131,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _show(args: argparse.Namespace, settings: Settings) -> int:
-    letters, hidden = await _read(settings, args.hold, lambda letter: letter.names(args.id))
+    letters, hidden = await _read(settings, args.hold, lambda letter: letter if letter.names(args.id) else None)
     for letter in letters:
         print(_in_full(letter))
     if not letters:
@@ -144,7 +146,7 @@ async def _redrive(args: argparse.Namespace, settings: Settings) -> int:
     await require_credentials(session)
     calls = call_config(BATCH * RECEIVERS, attempts=3)
     async with (
-        open_queue(session, str(settings.dead_letter_queue_url), args.hold) as (queue, sqs),
+        open_queue(session, settings.dead_letter_queue_url, args.hold) as (queue, sqs),
         session.create_client("stepfunctions", config=calls) as sfn,
     ):
         counts = await queue.counts()
@@ -154,7 +156,7 @@ async def _redrive(args: argparse.Namespace, settings: Settings) -> int:
                 queue,
                 sqs,
                 sfn,
-                event_queue_url=str(settings.event_queue_url),
+                event_queue_url=settings.event_queue_url,
                 state_machine_arn=settings.state_machine_arn,
                 select=lambda letter: _selected(letter, args.error, args.id),
                 limit=args.limit,

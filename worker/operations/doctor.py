@@ -73,8 +73,8 @@ def _region(session: AioSession, settings: Settings) -> Finding:
     named = {
         "STATE_MACHINE_ARN": settings.state_machine_arn.split(":")[3],
         "ACTIVITY_ARN": settings.activity_arn.split(":")[3],
-        "EVENT_QUEUE_URL": _queue_region(str(settings.event_queue_url)),
-        "DEAD_LETTER_QUEUE_URL": _queue_region(str(settings.dead_letter_queue_url)),
+        "EVENT_QUEUE_URL": _queue_region(settings.event_queue_url),
+        "DEAD_LETTER_QUEUE_URL": _queue_region(settings.dead_letter_queue_url),
     }
     other = {setting: its for setting, its in named.items() if its not in {region, None}}
     if not other:
