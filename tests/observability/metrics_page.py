@@ -29,8 +29,8 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | `outcome` of `worker_interactions_total` | meaning | what the state machine does |
 | --- | --- | --- |
 | `succeeded` | the item is stored, or a newer one was there already | the execution ends |
-| `abandoned` | Step Functions had given the task up before it was done | another attempt is under way, or it was stopped |
-| `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again for hours, uses up no ordinary retry |
+| `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
+| `Genesys.RateLimited` | the rate limit frees up too late for a slot to wait | tries again for hours, at no ordinary retry |
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
 | `Worker.Draining` | the task shut down and handed the work back | another task takes it at once |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
