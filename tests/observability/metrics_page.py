@@ -30,7 +30,7 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | --- | --- | --- |
 | `succeeded` | the item is stored, or a newer one was there already | the execution ends |
 | `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
-| `Genesys.RateLimited` | the rate limit frees up too late for a slot to wait | tries again for hours, at no ordinary retry |
+| `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for hours |
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
 | `Worker.Draining` | the task shut down and handed the work back | another task takes it at once |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
