@@ -15,6 +15,7 @@ from worker.errors import AttemptError, Invalid, RateLimited, Unauthorized, Unav
 from worker.events import INTERACTION_ID
 from worker.genesys.allowance import Allowance, Demand
 from worker.genesys.api import BlameError, Result, TokenRefusedError
+from worker.genesys.ending import end
 from worker.genesys.groups import Call, Group
 from worker.genesys.http import PausedError
 from worker.genesys.tokens import Tokens
@@ -63,10 +64,7 @@ class Batching:
 
     async def close(self) -> None:
         """Stop what is under way; callers that still wait are cancelled."""
-        tasks = [*self._requests, *([self._dispatcher] if self._dispatcher else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*self._requests, *([self._dispatcher] if self._dispatcher else []))
         for call in list(self._calls.values()):
             for waiter in call.waiters:
                 waiter.cancel()
@@ -170,6 +168,9 @@ class Batching:
                 if not call.waiters:
                     self._forget(call)
             group.calls = [call for call in group.calls if call.waiters]
+            if not group.calls:
+                self._go_on(group)
+                return None
             return group
         calls = list(islice(self._pending.values(), self._size))
         for call in calls:
@@ -198,7 +199,7 @@ class Batching:
             self._tokens.confirm(token)
             group.splitting.failures = 0
             for call in group.calls:
-                self._finish(call, results[call.interaction_id])
+                self._finish(call, results.get(call.interaction_id) or Unavailable("no result"))
             self._go_on(group)
 
     def _token_refused(self, group: Group, token: str, error: TokenRefusedError) -> None:

@@ -1,7 +1,6 @@
 """The details of interactions from Genesys Cloud: what the composition root opens."""
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ import structlog
 from worker.genesys.allowance import Allowance
 from worker.genesys.api import Api
 from worker.genesys.batching import MOST_REQUESTS, Batching
+from worker.genesys.ending import end
 from worker.genesys.login import log_in
 from worker.genesys.pacing import Pace
 from worker.genesys.regions import api_url, login_url
@@ -82,9 +82,7 @@ async def open_details(
         try:
             yield GenesysDetails(batching, tokens)
         finally:
-            presence.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await presence
+            await end(presence)
             await batching.close()
             await tokens.close()
 

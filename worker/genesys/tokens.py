@@ -10,6 +10,7 @@ from dataclasses import replace
 import structlog
 
 from worker.errors import AttemptError, SharedCacheError
+from worker.genesys.ending import end
 from worker.genesys.login import Token
 from worker.genesys.token_record import TokenRecord, refresh_at
 from worker.ports import CacheEntry, Metrics, SharedCache
@@ -62,9 +63,7 @@ class Tokens:
     async def close(self) -> None:
         """Stop a refresh under way."""
         if self._refreshing is not None:
-            self._refreshing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, AttemptError):
-                await self._refreshing
+            await end(self._refreshing)
 
     def _start_refresh(self) -> "asyncio.Task[Token]":
         if self._refreshing is None or self._refreshing.done():
