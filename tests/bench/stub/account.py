@@ -43,7 +43,7 @@ class Account:
     _unanswered: dict[str, str] = field(default_factory=dict)
     _published: dict[str, float] = field(default_factory=dict)
     _events: int = 0
-    _undeleted: set[str] = field(default_factory=set)
+    _undeleted: dict[str, str] = field(default_factory=dict)
     _publisher: asyncio.Task[None] | None = None
 
     # Publishing
@@ -102,7 +102,7 @@ class Account:
     def _message(self, body: str) -> dict[str, Any]:
         number = f"m{self.counts['messages_handed_out']}"
         self.counts["messages_handed_out"] += 1
-        self._undeleted.add(number)
+        self._undeleted[number] = body
         return {
             "MessageId": number,
             "ReceiptHandle": number,
@@ -113,8 +113,15 @@ class Account:
 
     def delete(self, receipts: list[str]) -> None:
         for receipt in receipts:
-            self._undeleted.discard(receipt)
+            self._undeleted.pop(receipt, None)
             self.counts["deleted"] += 1
+
+    def hide(self, receipt: str, seconds: int) -> None:
+        """0 gives the message back at once; visibility time-outs do not run out here."""
+        if seconds == 0 and (body := self._undeleted.pop(receipt, None)) is not None:
+            self.counts["given_back"] += 1
+            self._messages.append(body)
+            self._serve_receivers()
 
     # Step Functions
 

@@ -24,8 +24,14 @@ def _delete(account: Account, call: Call) -> Answer:
 
 
 def _hide(account: Account, call: Call) -> Answer:
-    account.counts["hidden"] += len(call["Entries"])
+    for entry in call["Entries"]:
+        account.hide(entry["ReceiptHandle"], entry["VisibilityTimeout"])
     return {"Successful": [{"Id": entry["Id"]} for entry in call["Entries"]], "Failed": []}
+
+
+def _hide_one(account: Account, call: Call) -> Answer:
+    account.hide(call["ReceiptHandle"], call["VisibilityTimeout"])
+    return {}
 
 
 def _send(account: Account, call: Call) -> Answer:  # noqa: ARG001
@@ -110,7 +116,7 @@ _CALLS: dict[str, Callable[[Account, Call], Answer]] = {
     "DeleteMessageBatch": _delete_batch,
     "DeleteMessage": _delete,
     "ChangeMessageVisibilityBatch": _hide,
-    "ChangeMessageVisibility": _nothing,
+    "ChangeMessageVisibility": _hide_one,
     "SendMessage": _send,
     "GetQueueUrl": _queue_url,
     "GetQueueAttributes": _queue_attributes,
