@@ -14,7 +14,7 @@ from tests.chaos.traffic import Sent
 Fate = Literal["stored", "superseded", "dead-lettered", "running", "in the queue", "LOST"]
 """Superseded: processed, and the item is of a newer event. Running: its execution has not ended."""
 
-SETTLED = frozenset({"stored", "superseded", "dead-lettered"})
+SETTLED: frozenset[Fate] = frozenset({"stored", "superseded", "dead-lettered"})
 
 
 @dataclass(slots=True)
