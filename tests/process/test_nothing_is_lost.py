@@ -17,6 +17,7 @@ from tests.conftest import Stack
 from tests.integration.test_worker import dead_letters, new_id
 from tests.unit.samples import seed
 from tests.worker_process import until, worker_process
+from worker.events import parse_event
 from worker.local.emulator import Emulator
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
@@ -82,6 +83,40 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
 
         await until(all_stored, 90)
     assert await dead_letters(stack) == []
+
+
+async def test_what_open_polls_bring_after_sigterm_is_handed_back(
+    stack: Stack, worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    slots = 10
+    environment = worker_environment | {"ROLES": "activity", "MAX_CONCURRENCY": str(slots)}
+    async with worker_process(environment | {"DRAIN_SECONDS": "90"}, tmp_path / "first") as first:
+
+        async def polling() -> bool:
+            return await first.metric("worker_slots", state="polling") == slots
+
+        await until(polling)
+        first.child.terminate()
+        await until(lambda: first.lines("draining"))
+        # The emulator hands a task to a poll whose client is gone, and then it is lost for good.
+        events = [parse_event(json.dumps(seed(new_id()))) for _ in range(slots // 2)]
+        for event in events:
+            await stack.clients.stepfunctions.start_execution(
+                stateMachineArn=stack.settings["STATE_MACHINE_ARN"],
+                name=event.execution_name,
+                input=json.dumps(event.execution_input()),
+            )
+        # Handed back, they come again to the polls that are still open, until none is.
+        assert await first.ended() == 0
+        attempts = first.lines("attempt")
+        assert {(a["outcome"], a["report"]) for a in attempts} == {("Worker.Draining", "taken")}
+        assert len(attempts) == slots
+    async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
+
+        async def all_stored() -> bool:
+            return await stored_ids(stack) == {event.interaction_id for event in events}
+
+        await until(all_stored, 60)
 
 
 async def test_a_throttled_start_outlasts_the_visibility_and_makes_no_dead_letter(
