@@ -333,6 +333,7 @@ async def only_some_are_left(aws: Aws, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.timeout(300)
 async def test_a_redrive_of_1000_killed_twice_loses_nothing_and_starts_nothing_twice(aws: Aws) -> None:
     interactions = {f"i-{n}" for n in range(500)}
     events = {f"e-{n}" for n in range(500)}

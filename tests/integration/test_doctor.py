@@ -454,7 +454,8 @@ async def test_a_clock_that_is_off_is_named(seconds: float, side: str, front: Fr
     front.seconds_ahead = seconds
     found = await faults()
     assert set(found) == {"clock"}
-    assert found["clock"].text in {f"{s} s {side} AWS" for s in (599, 600, 601)}
+    # A busy machine takes its time with the answer, and Date is in whole seconds.
+    assert found["clock"].text in {f"{s} s {side} AWS" for s in range(595, 606)}
     assert "NTP" in found["clock"].fix
 
 

@@ -22,6 +22,8 @@ from worker.local.simulator.conversations import Conversation
 from worker.local.simulator.tokens import Tokens
 from worker.local.traffic import Pace, make_events, send_bodies
 
+pytestmark = pytest.mark.timeout(300)
+
 MARK = "Qzx7personal"
 """Part of every made-up personal value, so that no other text has it."""
 PHONE = "+15550107431"

@@ -9,9 +9,13 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from tests.conftest import Stack
 from tests.integration.test_dlq import Aws, event_body, failed_interaction, only_some_are_left
 from worker.local.leash import Child
+
+pytestmark = pytest.mark.timeout(300)
 
 LETTERS = int(os.environ.get("REDRIVE_LETTERS", "200"))
 """How many letters. 1,000 in a release's check; fewer where every run has to wait for them."""
