@@ -42,7 +42,7 @@ SECTIONS: dict[str, Callable[[Stub, Size], Any]] = {
     "memory": lambda stub, size: measure_life.memory(stub, slots=(100, 1000), count=size.count * 4),
     "growth": lambda stub, size: measure_life.growth(stub, steps=size.growth[0], count=size.growth[1]),
     "start": lambda stub, size: measure_life.cold_start(stub, rounds=max(3, size.rounds // 2)),
-    "sigterm": lambda stub, size: measure_life.sigterm(stub, rate=40, seconds=min(5, size.seconds)),
+    "sigterm": lambda stub, size: measure_life.sigterm(stub, rates=(40, 100), seconds=min(5, size.seconds)),
     "slots": lambda stub, size: measure_scale.slots(stub, numbers=size.slots, seconds=size.seconds / 4),
     "workers": lambda stub, size: measure_scale.workers(stub, numbers=(1, 2, 4), count=size.count * 4),
 }

@@ -41,11 +41,12 @@ def interleaved(stub: Stub, entries: Sequence[Entry], *, rounds: int, count: int
                 sys.stderr.write(f"left out: {error}\n")
             else:
                 subjects.append((entry, subject))
+                bursts[entry.name] = []
         for number in range(rounds):
             # Back and forth, so that no one always follows the same one.
             for entry, subject in subjects if number % 2 else reversed(subjects):
                 done = burst(subject, count, target=entry.target, until=entry.until)
-                bursts.setdefault(entry.name, []).append(done)
+                bursts[entry.name].append(done)
     return bursts
 
 

@@ -87,11 +87,14 @@ def _ready(port: int) -> bool:
         connection.close()
 
 
-def sigterm(stub: Stub, *, rate: float, seconds: float) -> dict[str, Any]:
-    """SIGTERM in the middle of work that goes on coming: what each way of doing it leaves behind."""
+def sigterm(stub: Stub, *, rates: tuple[float, ...], seconds: float) -> dict[str, Any]:
+    """SIGTERM in the middle of work that goes on coming: what each way of doing it leaves behind.
+
+    At a low rate polls are open when the signal comes, at a high one more comes than the peers can do.
+    """
     others, _ = catalog.peers()
     entries = [catalog.service("service"), *(other for other in others if other.name != "recipe, one loop")]
-    return {entry.name: _terminate(stub, entry, rate, seconds) for entry in entries}
+    return {f"{entry.name}, {rate:g}": _terminate(stub, entry, rate, seconds) for entry in entries for rate in rates}
 
 
 def _terminate(stub: Stub, entry: Entry, rate: float, seconds: float) -> dict[str, Any]:

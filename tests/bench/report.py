@@ -111,7 +111,7 @@ def _start(figures: Figures, _: Path) -> str:
 
 def _sigterm(figures: Figures, _: Path) -> str:
     head = (
-        "",
+        "subject, events a second",
         "in hand at the signal",
         "polls cancelled",
         "tasks never answered",
@@ -123,7 +123,7 @@ def _sigterm(figures: Figures, _: Path) -> str:
         "most tasks in hand",
     )
     rows = [(name, *row.values()) for name, row in figures.items()]
-    text = "SIGTERM while 40 tasks or messages a second go on coming; polls are held for 5 s here.\n\n"
+    text = "SIGTERM while so many tasks or messages a second go on coming; polls are held for 5 s here.\n\n"
     return "## SIGTERM in the middle of work\n\n" + text + _table(head, rows)
 
 
@@ -144,7 +144,8 @@ def _slots(figures: list[dict[str, float]], directory: Path) -> str:
         f"{measure_scale.SLOT_SECONDS * 1000:g} ms. Below the knee the slots limit, above it the core does: it lies "
         f"at about {knee:.0f} slots, the {most:.0f} interactions a second of a full core times that time. Slots beyond "
         "the knee cost memory and bring nothing while Genesys Cloud answers as fast as this; they are what carries a "
-        "slower day.\n\n"
+        "slower day. Far below the knee an interaction costs more CPU, because hardly two answers share a turn of the "
+        "loop.\n\n"
     )
     return "## Slots\n\n" + text + "![Slots](slots.svg)\n\n" + _table(head, rows)
 
@@ -152,8 +153,9 @@ def _slots(figures: list[dict[str, float]], directory: Path) -> str:
 def _workers(figures: list[dict[str, float]], _: Path) -> str:
     rows = [(row["workers"], row["per_second"], f"{row['cpu_ms']:.2f}") for row in figures]
     text = (
-        "Several workers on one queue. All share one core here, the stub has the other: what the table shows is that "
-        "an interaction costs the same however many workers there are, as they have nothing to agree on.\n\n"
+        "Several workers on one queue, all on the one core that is not the stub's: this shows what sharing costs, not "
+        "how throughput grows with cores, for which the machine has too few. Workers have nothing to agree on but the "
+        "allowance; what an interaction costs more is the core's caches, and fewer answers in each turn of a loop.\n\n"
     )
     return "## Workers\n\n" + text + _table(("workers", "a second together", "CPU ms each"), rows)
 
