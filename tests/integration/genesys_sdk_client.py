@@ -56,4 +56,5 @@ def refused(url: str, client_id: str, secret: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:4], sys.argv[4:]) if sys.argv[4:] else refused(*sys.argv[1:4])))  # noqa: T201
+    url, client_id, secret, *ids = sys.argv[1:]
+    print(json.dumps(main(url, client_id, secret, ids) if ids else refused(url, client_id, secret)))  # noqa: T201
