@@ -75,18 +75,21 @@ def main() -> None:
     args = parser.parse_args()
     if unknown := set(args.sections) - SECTIONS.keys():
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
-    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     chosen = args.sections or (QUICK_SECTIONS if args.quick else tuple(SECTIONS))
     for name in () if args.report else chosen:
         measured = _measure(name, QUICK if args.quick else FULL)
         sys.stdout.write(f"{name}: {json.dumps(measured, indent=1 if args.quick else None)}\n")
         sys.stdout.flush()
         if not args.quick:
-            kept = {**kept, "machine": catalog.machine(), name: measured}
-            FIGURES.parent.mkdir(parents=True, exist_ok=True)
-            FIGURES.write_text(json.dumps(kept, indent=1) + "\n")
+            _keep(name, measured)
     if not args.quick:
-        report.write(kept, FIGURES.parent)
+        report.write(json.loads(FIGURES.read_text()), FIGURES.parent)
+
+
+def _keep(name: str, measured: dict[str, Any]) -> None:
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.write_text(json.dumps({**kept, "machine": catalog.machine(), name: measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

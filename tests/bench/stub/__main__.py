@@ -17,7 +17,8 @@ from tests.bench.stub.account import Account, Options
 from tests.bench.stub.http import Connection, Handler, Request
 
 
-def _serve_account(account: Account, request: Request) -> None:
+def serve_account(account: Account, request: Request) -> None:
+    """AWS and Genesys Cloud behind one port: only AWS calls name an operation."""
     if request.operation:
         aws.handle(account, request)
     else:
@@ -46,7 +47,7 @@ class Control:
 
     async def _new_account(self, options: Options) -> int:
         account = Account(options)
-        server, port = await listen(partial(_serve_account, account))
+        server, port = await listen(partial(serve_account, account))
         self._servers.append(server)
         self._accounts[port] = account
         return port
