@@ -62,7 +62,7 @@ async def burst(options: Options) -> dict[str, Any]:
     """Interactions that all wait already, in batches, where the allowance is what limits."""
     # So few that the AWS emulator, which handles some hundred calls a second, is not what limits.
     limit = 10
-    settings = {"MAX_CONCURRENCY": "120"}
+    settings = {"MAX_CONCURRENCY": "150", "ALLOWANCE_WAIT_SECONDS": "120"}
     async with open_fleet(options.directory, workers=TASKS, requests=limit, waiting=BURST, **settings) as fleet:
         seconds = await fleet.finished(BURST, seconds=1800)
         stats = await fleet.simulator.stats()

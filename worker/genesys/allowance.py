@@ -22,13 +22,13 @@ from worker.ports import CacheEntry, Metrics, SharedCache
 FRESH_SECONDS = 0.4
 """How old the ledger seen may be when a slot is used: a pause must reach every task well within 1 s."""
 
-LEAD_SECONDS = 0.2
+LEAD_SECONDS = 0.4
 """How long before the next slot is due a task may try to take it: longer than a write to the shared cache."""
 TURN_SECONDS = 0.015
 """How long a task waits for another one whose turn it is to take slots: about a read and a write."""
 MOST_TURNS = 40
 """Tasks that wait for each other; beyond, some try at the same time, and only one succeeds."""
-SLICE_SECONDS = 1.0
+SLICE_SECONDS = 0.85
 """How far beyond the first slot more are taken with it."""
 
 UNKNOWN_FLEET = 10
@@ -144,8 +144,8 @@ class Allowance:
         """Take a slice of slots when the next one is near and it is this task's turn; when to go on."""
         now = time.time()
         first = self._ledger.first_slot(self._pace, now, burst=want.full)
-        take_at = self._take_at(want, first)
-        if take_at > now:
+        # A slot that is free already is nobody's turn to wait for.
+        if first > now and (take_at := self._take_at(want, first)) > now:
             return take_at if want.full else min(take_at, max(now, want.since + self.gather_seconds))
         ledger, due = self._ledger.take(self._pace, now, want.requests, first + SLICE_SECONDS, burst=want.full)
         if await self._write(replace(ledger, taken_by=self._member, taken_at=now)):
