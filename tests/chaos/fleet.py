@@ -4,7 +4,8 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,12 +71,15 @@ class Fleet:
         self.ended[f"SIGTERM, exit {worker.child.process.returncode}"] += 1
         worker.child.stop()
 
-    def freeze(self, name: str) -> None:
-        self.workers[name].child.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        if name in self.workers:
-            self.workers[name].child.process.send_signal(signal.SIGCONT)
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Stop it (SIGSTOP) and let it go on, also when it was told to end in the meantime."""
+        process = self.workers[name].child.process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def unexpected_ends(self) -> list[str]:
         """Workers that ended without being asked to."""

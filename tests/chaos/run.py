@@ -103,11 +103,8 @@ class Run:
         name = self._one(step, self._fleet.serving)
         if name is None:
             return
-        self._fleet.freeze(name)
-        try:
+        with self._fleet.frozen(name):
             await asyncio.sleep(step.seconds)
-        finally:
-            self._fleet.thaw(name)
 
     async def _genesys(self, step: plan.Step, fault: str, on: Any, off: Any) -> None:
         faults = self._simulator.faults

@@ -115,6 +115,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "processes on the embedded emulator": (
         *_PYTEST,
         "tests/process/test_nothing_is_lost.py",
+        "tests/integration/test_worker.py",
     ),
     "worker on LocalStack": (*_PYTEST, "tests/chaos/test_worker.py", "-k", "not minute"),
     "chaos run": (

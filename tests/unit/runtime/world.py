@@ -197,6 +197,12 @@ class Ports:
 
     async def quarantine(self, message: Message, reason: str) -> None:
         assert reason
+        try:
+            parse_event(message.body)
+        except InvalidEventError:
+            pass
+        else:
+            raise AssertionError(f"a right event was quarantined for {reason}")
         await self.world.call(self, "quarantine", lambda: self.world.letters.append(message.body))
 
     # The state machine
