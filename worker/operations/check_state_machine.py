@@ -29,7 +29,10 @@ async def check_state_machine(ask: Asker, sfn: "SFNClient", settings: Settings) 
         described = await ask(sfn, sfn.describe_state_machine(stateMachineArn=settings.state_machine_arn))
     except AwsCallError as error:
         if error.code != "StateMachineDoesNotExist":
-            return [cannot_look(name, error), await _start_permission(ask, sfn, permission, settings)]
+            found = cannot_look(name, error)
+            if found.status == "FAILED":
+                return [found, skipped(permission, f"not checked: see {name}")]
+            return [found, await _start_permission(ask, sfn, permission, settings)]
         found = failed(
             name,
             "STATE_MACHINE_ARN: there is no such state machine",
@@ -153,6 +156,8 @@ async def check_activity(ask: Asker, sfn: "SFNClient", settings: Settings) -> li
             )
     if "activity" not in settings.roles:
         return [found, *(skipped(report, "not needed: ROLES has no activity") for report in reports)]
+    if found.status == "FAILED":
+        return [found, *(skipped(report, f"not checked: see {name}") for report in reports)]
     poll = skipped("states:GetActivityTask", "not checked: every poll can take a task away")
     calls: list[Any] = [
         sfn.send_task_heartbeat(taskToken=_MADE_UP_TOKEN),
