@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from worker.local import bootstrap
@@ -17,6 +18,12 @@ from worker.settings import Settings
 
 WAIT_SCALE = 0.02
 """A retry interval of 15 s passes in 0.3 s. The emulator enforces neither heartbeats nor time-outs."""
+
+# A test fails for what it finds, not for how long a busy machine takes.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 StartSimulator = Callable[[Options], Awaitable[Simulator]]
 

@@ -2,9 +2,11 @@
 
 import json
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
+from botocore.model import StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 from hypothesis import given
@@ -55,9 +57,15 @@ def test_what_is_encoded_is_what_the_sdk_s_model_of_put_item_takes(value: Any) -
 
 
 def _problems(values: dict[str, Any]) -> str:
+    item = {"TableName": "t", "Item": encode(values, ())}
+    return str(ParamValidator().validate(item, _put_item()).generate_report())
+
+
+@cache
+def _put_item() -> StructureShape:
     model = get_session().get_service_model("dynamodb").operation_model("PutItem").input_shape
     assert model
-    return str(ParamValidator().validate({"TableName": "t", "Item": encode(values, ())}, model).generate_report())
+    return model
 
 
 @pytest.mark.parametrize(
