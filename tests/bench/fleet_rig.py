@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +122,7 @@ async def open_simulator(directory: Path, *options: str) -> AsyncIterator[Simula
 
 @asynccontextmanager
 async def open_fleet(
-    directory: Path, *, workers: int, requests: int, cache: str = "redis", waiting: int = 0, **settings: str
+    directory: Path, *, workers: int, requests: int, cache: str = "redis", waiting: int = 0, settings: Mapping[str, str]
 ) -> AsyncIterator[Fleet]:
     """`workers` processes under `requests` a minute; `settings` go into their environment.
 

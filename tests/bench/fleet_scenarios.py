@@ -39,7 +39,9 @@ async def backlog(options: Options) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for cache in ("dynamodb", "redis"):
         settings = {"GENESYS_DETAILS_PATH": TEMPLATE, "MAX_CONCURRENCY": "25"}
-        async with open_fleet(options.directory, workers=TASKS, requests=LIMIT, cache=cache, **settings) as fleet:
+        async with open_fleet(
+            options.directory, workers=TASKS, requests=LIMIT, cache=cache, settings=settings
+        ) as fleet:
             await fleet.publish(int(LIMIT * (options.minutes + 1)))
             await _requests(fleet, 1)
             began, before = time.monotonic(), await fleet.simulator.stats()
@@ -63,7 +65,7 @@ async def burst(options: Options) -> dict[str, Any]:
     # So few that the AWS emulator, which handles some hundred calls a second, is not what limits.
     limit = 10
     settings = {"MAX_CONCURRENCY": "150", "ALLOWANCE_WAIT_SECONDS": "120"}
-    async with open_fleet(options.directory, workers=TASKS, requests=limit, waiting=BURST, **settings) as fleet:
+    async with open_fleet(options.directory, workers=TASKS, requests=limit, waiting=BURST, settings=settings) as fleet:
         seconds = await fleet.finished(BURST, seconds=1800)
         stats = await fleet.simulator.stats()
         depths = await fleet.queue_depths()
@@ -173,7 +175,7 @@ async def _disturbed(options: Options, disturb: Callable[[Fleet], Awaitable[None
     """A backlog one by one, disturbed after a while, worked off to its end."""
     settings = {"GENESYS_DETAILS_PATH": TEMPLATE, "MAX_CONCURRENCY": "25", "HEARTBEAT_SECONDS": "5"}
     events = 450
-    async with open_fleet(options.directory, workers=TASKS, requests=LIMIT, **settings) as fleet:
+    async with open_fleet(options.directory, workers=TASKS, requests=LIMIT, settings=settings) as fleet:
         await fleet.publish(events)
         await _requests(fleet, 100)
         heartbeats = (await fleet.counts("worker_heartbeats_total"))["sent"]
