@@ -13,7 +13,7 @@ from unittest import mock
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.fakes import RecordingMetrics
 from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
@@ -33,6 +33,7 @@ HEARTBEAT_SECONDS = 20.0
 
 _numbers = st.integers(0, 30)
 """Chooses one of what is there, by remainder: shrinks to the first."""
+_ends: st.SearchStrategy[End] = st.sampled_from(["done", "done", "answer lost", "refused"])
 _fetch_errors = st.sampled_from(
     [None, RateLimited("r"), Unavailable("u"), NotReady("n"), Invalid("i"), RuntimeError("a bug")]
 )
@@ -107,6 +108,15 @@ class Model(RuleBasedStateMachine):
 
     # What people and machines do
 
+    @initialize(moments=st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    def a_worker_has_received_events(self, moments: list[int]) -> None:
+        self.a_worker_starts()
+        for moment in moments:
+            self.an_event_is_sent("a", moment)
+        receive = next(waiting for waiting in self.world.pending if waiting.name == "receive")
+        self.world.answer(receive, "done")
+        self._step()
+
     @rule(interaction=st.sampled_from("ab"), moment=st.integers(1, 3))
     def an_event_is_sent(self, interaction: str, moment: int) -> None:
         time = f"2026-03-01T10:00:0{moment}.000Z"
@@ -156,17 +166,23 @@ class Model(RuleBasedStateMachine):
     # What AWS, Genesys Cloud and the network do
 
     @precondition(lambda self: self.world.pending)
-    @rule(which=_numbers, end=st.sampled_from(["done", "done", "done", "answer lost", "refused"]))
-    def a_call_ends(self, which: int, end: End) -> None:
-        self.world.answer(self.world.pending[which % len(self.world.pending)], end)
-        self._step()
+    @rule(ends=st.lists(st.tuples(_numbers, _ends), min_size=1, max_size=4))
+    def calls_end(self, ends: list[tuple[int, End]]) -> None:
+        for which, end in ends:
+            if self.world.pending:
+                self.world.answer(self.world.pending[which % len(self.world.pending)], end)
+                self._step()
 
     @precondition(lambda self: self._work())
-    @rule(which=_numbers)
-    def work_goes_on(self, which: int) -> None:
-        """Like the rule above for calls other than polls, which outnumber them."""
-        self.world.answer(self._work()[which % len(self._work())], "done")
-        self._step()
+    @rule(ends=st.lists(st.tuples(_numbers, _ends), min_size=1, max_size=8))
+    def work_goes_on(self, ends: list[tuple[int, End]]) -> None:
+        """Like the rule above, for calls other than polls, which outnumber them."""
+        for which, end in ends:
+            if work := self._work():
+                self.world.answer(work[which % len(work)], end)
+                self._step()
+                self.world.pass_time(0.5)
+                self._step()
 
     @precondition(lambda self: self.workers)
     @rule(which=_numbers, error=_fetch_errors)
@@ -291,5 +307,5 @@ def _drop(*_: Any) -> Any:
 
 TestModel = Model.TestCase
 TestModel.settings = settings(
-    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
