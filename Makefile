@@ -17,7 +17,7 @@ demo: $(DEMO_STAMP) ## the main job on this machine, no AWS account, no Docker (
 	$(BIN)/python -m worker demo $(ARGS)
 
 test: $(STAMP) ## the tests, under 10 minutes
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, import-linter
 	$(BIN)/ruff check
