@@ -7,6 +7,8 @@ import asyncio
 import math
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 1.0
 """A call usually takes under 10 ms; whoever waits longer had better go on alone."""
 
+FIRST_TIMEOUT_SECONDS = 5.0
+"""The first call comes while the task opens all its polls, and going on alone then would cost a needless login."""
+
 
 class DynamoDBCache:
     """One item a key; every write is conditional on the version that was read."""
@@ -28,11 +33,12 @@ class DynamoDBCache:
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
+        self._patience = FIRST_TIMEOUT_SECONDS
 
     async def get(self, key: str) -> CacheEntry | None:
         """A strongly consistent read; DynamoDB deletes expired items hours late, so the time is compared here."""
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with self._in_time():
                 answer = await self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
             item: Any = answer.get("Item")
             if not item or float(item["expiresAt"]["N"]) <= time.time():
@@ -64,7 +70,7 @@ class DynamoDBCache:
             put["ExpressionAttributeNames"] = {"#version": "version"}
             put["ExpressionAttributeValues"] = {":expected": {"S": expected}}
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with self._in_time():
                 await self._client.put_item(**put)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
@@ -75,6 +81,14 @@ class DynamoDBCache:
         except (TimeoutError, BotoCoreError) as error:
             raise _unavailable(error) from error
         return entry
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
+        finally:
+            self._patience = TIMEOUT_SECONDS
 
 
 def _unavailable(error: Exception) -> SharedCacheError:

@@ -8,16 +8,9 @@ import pytest
 from tests.conftest import Stack
 from tests.redis_server import RedisServer
 from worker.ports import SharedCache
-from worker.shared_cache import dynamodb, open_shared_cache, redis
+from worker.shared_cache import open_shared_cache
 
 OpenCache = Callable[[], AbstractAsyncContextManager[SharedCache]]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may be late for a backend's own patience, which no test here is about."""
-    for backend in (dynamodb, redis):
-        monkeypatch.setattr(backend, "TIMEOUT_SECONDS", 20.0)
 
 
 @pytest.fixture(params=["memory", "dynamodb", "redis"])

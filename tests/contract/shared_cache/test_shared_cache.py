@@ -2,7 +2,17 @@
 
 import asyncio
 
+import pytest
+
 from worker.ports import SharedCache
+from worker.shared_cache import dynamodb, redis
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may be late for a backend's own patience, which no test here is about."""
+    for backend in (dynamodb, redis):
+        monkeypatch.setattr(backend, "TIMEOUT_SECONDS", 20.0)
 
 
 async def test_an_unknown_key_has_no_entry(cache: SharedCache) -> None:
