@@ -19,6 +19,7 @@ from worker.local.demo.ledger import Ledger
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world
 from worker.local.simulator.conversations import Conversation
+from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.tokens import Tokens
 from worker.local.traffic import Pace, make_events, send_bodies
 
@@ -180,6 +181,7 @@ async def trouble(world: World) -> list[str]:
             await asyncio.sleep(0.5)
     # What the state machine keeps of failures: the causes that the worker reported.
     failed = next(letter for letter in found if letter["error"] == "Interaction.Invalid")
+    world.simulator.faults.plan = FaultPlan()  # doctor is right to fail when its own request meets a fault
     commands = (
         ["dlq", "list"],
         ["dlq", "list", "--json"],
