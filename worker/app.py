@@ -186,7 +186,6 @@ class _Service:
         self._probes["activity"] = lambda: probe_activity(clients.sfn, settings.activity_arn)
         self._probes["interaction table"] = lambda: probe_table(clients.dynamodb, settings.interaction_table_name)
         self._probes["genesys"] = genesys.check
-        self._metrics.allowance_limit(settings.genesys_requests_per_minute)
 
     def _store(self, clients: Clients) -> Store:
         settings = self._settings
