@@ -59,9 +59,9 @@ MUTANTS = (
     ),
     Mutant(
         "no heartbeats",
-        "worker/runtime/slots.py",
-        "        while True:\n            await asyncio.sleep(delay)\n            tick()\n",
-        "        while True:\n            await asyncio.sleep(1e9)\n            tick()\n",
+        "worker/runtime/heartbeats.py",
+        "call_later(seconds, self._start)\n",
+        "call_later(1e9, self._start)\n",
     ),
     Mutant(
         "what a poll brings while draining is dropped",

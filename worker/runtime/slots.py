@@ -17,6 +17,7 @@ from worker.outcomes import Abandoned, Failed, Outcome, Succeeded
 from worker.ports import ActivityQueue, ActivityTask, Metrics
 from worker.process import Attempt, Process
 from worker.runtime.health import Outage, Tick
+from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.stopping import Backoff, Interruptible, Interruption, Stopping
 
 _REPORT_SECONDS = 10.0
@@ -108,42 +109,27 @@ class Slots:
         """The attempt, with heartbeats beside it; ends early when the task is gone or the drain is over."""
         outcome: Outcome | None = None
         scope = Interruptible()
-        beats = asyncio.create_task(self._beat(task.token, scope, tick))
-        beats.add_done_callback(self._watch_heartbeat)
+        heartbeats = Heartbeats(
+            self._activity,
+            task.token,
+            scope,
+            seconds=self._heartbeat_seconds,
+            metrics=self._metrics,
+            tick=tick,
+            fault=self._fault,
+        )
         self._working.add(scope)
         try:
             async with scope:
                 outcome = await self._process.run(attempt)
         finally:
             self._working.discard(scope)
-            beats.cancel()
+            heartbeats.stop()
         if outcome is not None:
             return outcome
         if scope.reason is Interruption.TASK_GONE:
             return Abandoned(Interruption.TASK_GONE)
         return Failed(Draining("the worker shut down before the attempt was done"))
-
-    async def _beat(self, token: str, work: Interruptible, tick: Tick) -> None:
-        delay = self._heartbeat_seconds
-        while True:
-            await asyncio.sleep(delay)
-            tick()
-            delay = self._heartbeat_seconds
-            try:
-                await self._activity.heartbeat(token)
-            except TaskGoneError:
-                self._metrics.heartbeat("lost")
-                work.interrupt(Interruption.TASK_GONE)
-                return
-            except TryLaterError:
-                self._metrics.heartbeat("failed")
-                delay /= 4  # sooner, so that a few failures in a row do not cost the task
-            else:
-                self._metrics.heartbeat("sent")
-
-    def _watch_heartbeat(self, beats: asyncio.Task[None]) -> None:
-        if not beats.cancelled() and (error := beats.exception()):
-            self._fault("heartbeat", error)
 
     async def _report(self, task: ActivityTask, outcome: Outcome) -> str:
         """Tell Step Functions; says how that went. Given up loudly: the missing heartbeats bring the task back."""
