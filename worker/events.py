@@ -100,7 +100,8 @@ def parse_time(text: str) -> datetime:
 class _Strict(BaseModel):
     """Only what is used is declared; other fields, of any kind and size, are passed over."""
 
-    model_config = ConfigDict(strict=True)
+    # Values hardly ever come twice, so only names are worth a place in the parser's cache.
+    model_config = ConfigDict(strict=True, cache_strings="keys")
 
 
 class _Envelope(_Strict):

@@ -47,9 +47,9 @@ async def read_conversations(body: bytes) -> list[Any]:
 def parse(body: bytes) -> Any:
     """One JSON document. Raises ValueError."""
     try:
-        return pydantic_core.from_json(body)
+        return pydantic_core.from_json(body, cache_strings="keys")
     except ValueError:
-        return pydantic_core.from_json(half_characters.mended(body))
+        return pydantic_core.from_json(half_characters.mended(body), cache_strings="keys")
 
 
 def _list(document: Any) -> list[Any]:
