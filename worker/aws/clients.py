@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from worker import __version__
+from worker.aws.definitions import load_lean
 from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
 from worker.settings import SettingsError
@@ -90,6 +91,7 @@ def new_session() -> AioSession:
     Raises SettingsError when no region is configured.
     """
     session = get_session()
+    load_lean(session)
     # botocore itself reads AWS_DEFAULT_REGION only, the newer SDKs and ECS use AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
         session.set_config_variable("region", region)
