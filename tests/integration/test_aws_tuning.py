@@ -7,8 +7,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from botocore import handlers
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
+from tests.unit.aws.signatures import expected_authorization, parts
 from worker.aws.clients import Clients, new_session, open_clients
 from worker.aws.tuning import _IDLE_HANDLERS
 from worker.telemetry.metrics import PrometheusMetrics
@@ -16,13 +19,13 @@ from worker.telemetry.metrics import PrometheusMetrics
 
 @dataclass
 class Endpoint:
-    """An AWS endpoint that answers every call with `status` and keeps the requests' headers."""
+    """An AWS endpoint that answers every call with `status` and keeps the requests."""
 
     status: int = 200
-    seen: list[dict[str, str]] = field(default_factory=list)
+    seen: list[AWSRequest] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.seen.append(dict(request.headers))
+        self.seen.append(AWSRequest(request.method, str(request.url), request.headers, await request.read()))
         return web.json_response({"__type": "InternalFailure"} if self.status >= 300 else {}, status=self.status)
 
 
@@ -45,12 +48,37 @@ async def clients(endpoint: Endpoint) -> AsyncIterator[Clients]:  # noqa: ARG001
         yield clients
 
 
-async def test_a_call_is_signed_and_carries_no_retry_headers(clients: Clients, endpoint: Endpoint) -> None:
+async def test_a_call_carries_a_constant_user_agent_and_no_retry_headers(clients: Clients, endpoint: Endpoint) -> None:
     await clients.sfn.send_task_success(taskToken="t", output="{}")
-    headers = {name.lower(): value for name, value in endpoint.seen[0].items()}
-    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=made-up/")
+    headers = {name.lower(): value for name, value in endpoint.seen[0].headers.items()}
     assert headers["user-agent"].startswith("interaction-worker/")
     assert not [name for name in headers if name.startswith("amz-sdk-")]
+
+
+@pytest.mark.parametrize("token", [None, "made-up/session+token=="])
+async def test_what_arrives_is_signed_as_botocore_signs_it(
+    token: str | None, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call of the running service, with a user's keys and with those of a role."""
+    if token:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    async with open_clients(new_session(), PrometheusMetrics(), slots=1, receivers=1) as clients:
+        queue = "https://sqs.us-east-1.amazonaws.com/000000000000/events"
+        await clients.sqs_poll.receive_message(QueueUrl=queue)
+        await clients.sqs.delete_message_batch(QueueUrl=queue, Entries=[{"Id": "0", "ReceiptHandle": "r"}])
+        await clients.sfn.start_execution(stateMachineArn="arn", name="é", input="{}")
+        await clients.sfn_poll.get_activity_task(activityArn="arn")
+        await clients.dynamodb.put_item(TableName="table", Item={"interactionId": {"S": "i"}})
+    services = ("sqs", "sqs", "states", "states", "dynamodb")
+    for request, service in zip(endpoint.seen, services, strict=True):
+        assert parts(request.headers["Authorization"]) == expected_authorization(
+            request,
+            ReadOnlyCredentials("made-up", "made-up", token),
+            service=service,
+            region="us-east-1",
+            ignored={"accept", "accept-encoding", "content-length"},
+        )
+        assert request.headers.get("X-Amz-Security-Token") == token
 
 
 async def test_a_client_of_one_attempt_does_not_try_again(clients: Clients, endpoint: Endpoint) -> None:

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from worker import __version__
 from worker.aws.definitions import load_lean
+from worker.aws.signing import sign_in_one_pass
 from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
 from worker.settings import SettingsError
@@ -164,6 +165,7 @@ async def open_clients(
             created = await stack.enter_async_context(session.create_client(service, config=config))
             if service != "s3":
                 drop_idle_handlers(created)
+                sign_in_one_pass(created)
             return created
 
         yield Clients(
