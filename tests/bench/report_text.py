@@ -19,8 +19,7 @@ Machine: {cpu}, {cores} cores, {kernel}, Python {python}. The service runs as it
 production dependencies, on one core; AWS and Genesys Cloud are a stub on another core, without TLS. CPU time is what
 the operating system counts for the process. Bursts of the compared processes take turns within one run; a ratio is
 taken burst by burst, and the figures are medians with the quartiles in brackets. Compare ratios: milliseconds and
-rates are this machine's, and drop when it has other work. It had, so the processes measured ran at a raised scheduling
-priority, the latencies at a real-time one; how much else went on stands below each table.
+rates are this machine's, and drop when it has other work; how much else went on stands below each table.
 
 The *floor* is a bare aiobotocore loop with default settings that makes exactly the calls that one interaction needs (a
 tenth of a receive and of a delete, start, poll, details, put, success) and nothing else: no error handling, no
@@ -29,12 +28,14 @@ heartbeats, no metrics, no logs.
 
 NOTES = """## Why it is where it is
 
-- Four fifths of an interaction's CPU is the SDK's own Python: building, signing, sending and parsing four calls. So
-  what counts is the number of calls and what each of them leaves out. See
-  [ADR 0030](../adr/0030-cheaper-calls.md) for what was done and what was left alone.
-- Memory: importing the libraries takes about 60 MiB, their clients 12 more, and a slot with its
-  connections about 25 KiB. What keeps 100 slots above the aim is the code of the libraries, which no setting makes
-  smaller.
+- Seven tenths of an interaction's CPU are the SDK's own Python: building, sending and parsing four calls. So what
+  counts is the number of calls and what each of them leaves out. The largest single gain was the signature, which the
+  SDK makes from scratch for each call. See [ADR 0030](../adr/0030-cheaper-calls.md) for what was done and what was left
+  alone.
+- Memory: importing the libraries takes about 60 MiB, their clients 7 more (15 with all that the SDK describes), and a
+  slot with its connections about 25 KiB.
+- At 300 requests a minute batches bring at most 500 interactions a second; that, not the core, is the limit of the
+  second row, so there is a row with a larger rate limit and 300 slots.
 - Batched, an interaction waits for the next request that the allowance permits: at 300 a minute they are 200 ms apart,
   so half of that is the usual wait, whatever the load.
 - Batching saves the HTTP request to Genesys Cloud, the cheapest of the five calls; its real worth is the request
@@ -87,13 +88,13 @@ def _growth(figures: Any) -> Judged:
     return label, "at most 2", f"{grown:.1f}", grown <= 2
 
 
-_ONE, _BATCHED = "service, one request each", "service, batched"
+_ONE, _BATCHED, _UNHELD = "service, one request each", "service, batched", "service, batched at 1,000 a minute"
 
 TARGETS: tuple[tuple[str, Target], ...] = (
     ("floor", _ratio(_ONE, "cpu_ratio", 0.80, "CPU of the floor, one request each")),
     ("floor", _ratio(_BATCHED, "cpu_ratio", 0.72, "CPU of the floor, batched at 300 a minute")),
     ("floor", _ratio(_ONE, "throughput_ratio", 1.3, "throughput of the floor, one request each", least=True)),
-    ("floor", _ratio(_BATCHED, "throughput_ratio", 1.3, "throughput of the floor, batched", least=True)),
+    ("floor", _ratio(_UNHELD, "throughput_ratio", 1.3, "throughput of the floor, batched at 1,000", least=True)),
     ("floor", _ratio(_ONE, "per_second", 300, "interactions a second on one core, one request each", least=True)),
     ("memory", _memory("100", 80)),
     ("memory", _memory("1000", 110)),
