@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Stack
-from tests.integration.test_dlq import Aws, event_body, failed_interaction, only_some_are_left
+from tests.integration.dlq.conftest import Aws
+from tests.integration.dlq.letters import event_body, failed_interaction
 from worker.local.leash import Child
 
 pytestmark = pytest.mark.timeout(300)
@@ -50,7 +51,7 @@ async def test_letters_redriven_by_a_command_killed_twice_are_all_stored_and_non
     try:
         for left in (LETTERS * 4 // 5, LETTERS * 2 // 5):
             command = redrive(worker_environment)
-            await only_some_are_left(aws, left)
+            await aws.only_some_are_left(left)
             command.kill()
             assert await asyncio.to_thread(command.wait) == -signal.SIGKILL
             async with asyncio.timeout(30):

@@ -1,0 +1,158 @@
+"""`dlq redrive`, also as a process of its own that is killed."""
+
+import asyncio
+import json
+import random
+import signal
+import time
+
+import pytest
+
+from tests.integration.dlq.conftest import Aws
+from tests.integration.dlq.letters import event_body, failed_interaction
+from worker.events import parse_event
+
+
+async def test_redrive_starts_failed_interactions_and_sends_back_quarantined_bodies(aws: Aws) -> None:
+    await aws.failed("a-1")
+    await aws.quarantined("{broken")
+    await aws.quarantined("somebody else's", reason=None)
+    status, output, _ = await aws.dlq("redrive")
+    assert status == 0
+    assert "redriven 2 of 2 letters" in output
+    assert "left 1 letter of other senders" in output
+    assert await aws.executions() == {
+        "a-1": {
+            "interactionId": "a-1",
+            "eventType": "end",
+            "timestamp": "2026-03-01T10:00:00.000Z",
+            "eventId": "event-a-1",
+        }
+    }
+    assert await aws.event_bodies() == ["{broken"]
+    assert await aws.waiting() == (1, 0)
+
+
+async def test_redrive_of_an_aborted_execution_starts_it_again(aws: Aws) -> None:
+    document = failed_interaction(aws.settings, "a-1", "x")
+    original = {name: document[name] for name in ("interactionId", "eventType", "timestamp", "eventId")}
+    detail = {"executionArn": document["executionArn"], "status": "ABORTED", "input": json.dumps(original)}
+    change = {"id": "e", "detail-type": "Step Functions Execution Status Change", "detail": detail}
+    await aws.quarantined(json.dumps(change), reason=None)
+    assert (await aws.dlq("redrive", "--error", "Execution.ABORTED"))[0] == 0
+    assert await aws.executions() == {"a-1": original}
+    assert await aws.waiting() == (0, 0)
+
+
+async def test_two_letters_of_one_failed_execution_start_it_once(aws: Aws) -> None:
+    await aws.failed("a-1")
+    await aws.failed("a-1")
+    assert (await aws.dlq("redrive"))[0] == 0
+    assert list(await aws.executions()) == ["a-1"]
+    assert await aws.waiting() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "started"),
+    [
+        (("--error", "Interaction.NotFound"), {"b-1"}),
+        (("--id", "a-2"), {"a-2"}),
+        (("--error", "invalid_json"), set()),
+        ((), {"a-1", "a-2", "b-1"}),
+    ],
+)
+async def test_redrive_takes_only_what_the_filter_selects(
+    aws: Aws, options: tuple[str, ...], started: set[str]
+) -> None:
+    # More letters that don't match than one receive brings, and before those that do.
+    await aws.many([(f"other {n}", "invalid_envelope") for n in range(30)] if options else [])
+    await aws.failed("a-1")
+    await aws.failed("a-2")
+    await aws.failed("b-1", "Interaction.NotFound")
+    assert (await aws.dlq("redrive", *options))[0] == 0
+    assert set(await aws.executions()) == started
+    assert await aws.waiting() == ((33 if options else 3) - len(started), 0)
+
+
+async def test_redrive_stops_at_its_limit(aws: Aws) -> None:
+    await aws.many([(f"{{broken {n}", "invalid_json") for n in range(40)])
+    status, output, _ = await aws.dlq("redrive", "--limit", "7")
+    assert status == 0
+    assert "redriven 7 of 7 letters: 7 invalid_json" in output
+    assert await aws.waiting() == (33, 0)
+    assert len(await aws.event_bodies()) == 7
+
+
+async def test_a_dry_run_changes_nothing(aws: Aws) -> None:
+    await aws.failed("a-1")
+    await aws.quarantined("{broken")
+    status, output, _ = await aws.dlq("redrive", "--dry-run")
+    assert status == 0
+    assert "would redrive 2 letters" in output
+    assert await aws.executions() == {}
+    assert await aws.waiting() == (2, 0)
+    assert await aws.waiting("EVENT_QUEUE_URL") == (0, 0)
+
+
+async def test_a_letter_that_fails_stays_and_the_others_go(aws: Aws) -> None:
+    await aws.failed("a-1")
+    await aws.quarantined("{broken")
+    aws.environment["STATE_MACHINE_ARN"] += "-gone"
+    status, output, errors = await aws.dlq("redrive")
+    assert status == 1
+    assert "redriven 1 of 2 letters" in output
+    assert "StateMachineDoesNotExist" in errors
+    assert await aws.waiting() == (1, 0)
+
+
+async def test_letters_that_come_back_unreadable_are_left_for_the_next_run(aws: Aws) -> None:
+    """Without a bound a redrive and an intake that quarantines again would chase each other for ever."""
+    await aws.quarantined("{broken")
+    process = aws.start("redrive")
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        for body in await aws.event_bodies():
+            await aws.quarantined(body)
+    assert process.poll() == 0, process.communicate()
+    assert process.communicate()[0].startswith("redriven 1 of 1 letter")
+    assert await aws.waiting() == (1, 0)
+
+
+async def test_an_interrupted_redrive_gives_its_letters_back_at_once(aws: Aws) -> None:
+    await aws.many([(event_body(f"i-{n}"), "invalid_time") for n in range(500)])
+    process = aws.start("redrive", "--hold", "600")
+    await aws.only_some_are_left(450)
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(process.wait, 20) == 130
+    _, errors = process.communicate()
+    assert "interrupted" in errors
+    assert (await aws.waiting())[1] == 0
+
+
+@pytest.mark.timeout(300)
+async def test_a_redrive_of_1000_killed_twice_loses_nothing_and_starts_nothing_twice(aws: Aws) -> None:
+    interactions = {f"i-{n}" for n in range(500)}
+    events = {f"e-{n}" for n in range(500)}
+    error = "Store.Unavailable"
+    letters = [(json.dumps(failed_interaction(aws.settings, i, error)), error) for i in interactions]
+    letters += [(event_body(e), "invalid_time") for e in events]
+    random.Random(6).shuffle(letters)
+    await aws.many(letters)
+    for left in (800, 400):
+        process = aws.start("redrive", "--hold", "2")
+        await aws.only_some_are_left(left)
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+        assert process.returncode == -signal.SIGKILL
+        assert sum(await aws.waiting()) > 0
+        async with asyncio.timeout(30):
+            while (await aws.waiting())[1]:
+                await asyncio.sleep(0.1)
+    status, output, _ = await aws.dlq("redrive")
+    assert status == 0, output
+    assert await aws.waiting() == (0, 0)
+    assert set(await aws.executions()) == interactions
+    bodies = await aws.event_bodies()
+    assert {parse_event(body).interaction_id for body in bodies} == events
+    # A body that was sent and not yet removed when the kill came is sent again, under the same execution name.
+    assert len({parse_event(body).execution_name for body in bodies}) == len(events)

@@ -1,0 +1,29 @@
+"""What `doctor` finds."""
+
+from worker.operations.checks import Finding
+from worker.operations.doctor import examine
+from worker.settings import load_settings
+
+DENIALS = {
+    "AmazonSQS.ReceiveMessage": "sqs:ReceiveMessage",
+    "AmazonSQS.DeleteMessageBatch": "sqs:DeleteMessage",
+    "AmazonSQS.ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "AmazonSQS.SendMessageBatch": "sqs:SendMessage",
+    "AWSStepFunctions.SendTaskHeartbeat": "states:SendTaskHeartbeat",
+    "AWSStepFunctions.SendTaskSuccess": "states:SendTaskSuccess",
+    "AWSStepFunctions.SendTaskFailure": "states:SendTaskFailure",
+    "DynamoDB_20120810.PutItem": "dynamodb:PutItem on table",
+    "DynamoDB_20120810.GetItem": "dynamodb:GetItem on shared cache",
+}
+"""By X-Amz-Target: the check that fails when the call is denied."""
+
+
+async def findings() -> dict[str, Finding]:
+    return {finding.name: finding for finding in await examine(load_settings(with_conflicts=False))}
+
+
+async def faults() -> dict[str, Finding]:
+    """The failed checks; each says how to fix it."""
+    found = {name: finding for name, finding in (await findings()).items() if finding.status == "FAILED"}
+    assert all(finding.fix for finding in found.values())
+    return found

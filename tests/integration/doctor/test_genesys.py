@@ -1,0 +1,78 @@
+"""`doctor` where Genesys Cloud refuses or nobody answers."""
+
+import socket
+
+import pytest
+from aiohttp import web
+
+from tests.conftest import StartSimulator, genesys_environment
+from tests.integration.doctor.looking import faults, findings
+from worker.local.simulator.server import Options, Simulator
+
+
+@pytest.mark.usefixtures("healthy")
+async def test_a_wrong_secret_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYS_CLIENT_SECRET", "not-the-secret-4711")
+    found = await faults()
+    assert set(found) == {"Genesys login"}
+    assert "GENESYS_CLIENT_SECRET" in found["Genesys login"].fix
+    assert "4711" not in str(found)
+
+
+async def test_a_role_that_may_not_read_details_is_named(
+    healthy: None,  # noqa: ARG001
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def forbidden(_: web.Request) -> web.Response:
+        return web.json_response({"code": "missing.permissions", "status": 403}, status=403)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", forbidden)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        monkeypatch.setenv("GENESYS_API_URL", f"http://127.0.0.1:{runner.addresses[0][1]}")
+        monkeypatch.setenv("GENESYS_LOGIN_URL", simulator.url)
+        found = await faults()
+    finally:
+        await runner.cleanup()
+    assert set(found) == {"Genesys API"}
+    assert "403 missing.permissions" in found["Genesys API"].text
+    assert "analytics:conversationDetail:view" in found["Genesys API"].fix
+
+
+@pytest.mark.usefixtures("healthy")
+async def test_a_rate_limit_that_is_used_up_is_no_fault(
+    start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = await start_simulator(Options())
+    busy.throttle(30)
+    for name, value in genesys_environment(busy).items():
+        monkeypatch.setenv(name, value)
+    assert (await findings())["Genesys API"].status == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("setting", "checks"),
+    [
+        ("AWS_ENDPOINT_URL", {"event queue", "dead-letter queue", "state machine", "activity", "table"}),
+        ("GENESYS_LOGIN_URL", {"Genesys login"}),
+        ("GENESYS_API_URL", {"Genesys API"}),
+        ("SHARED_CACHE_URL", {"shared cache"}),
+    ],
+)
+@pytest.mark.usefixtures("healthy")
+async def test_an_endpoint_that_does_not_answer_is_named(
+    setting: str, checks: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:  # bound and not listening: connections are refused
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        scheme = "redis" if setting == "SHARED_CACHE_URL" else "http"
+        monkeypatch.setenv(setting, f"{scheme}://127.0.0.1:{port}")
+        found = await faults()
+    assert checks <= set(found)
+    assert all("answer" in found[check].text for check in checks)
+    assert all("network" in found[check].fix or "security group" in found[check].fix for check in checks)
