@@ -35,9 +35,9 @@ def _unzip(path: Path) -> bytes:
 
 
 def _without_documentation(part: dict[str, Any]) -> dict[str, Any]:
-    # A shape may have a member of that name, which is no text.
+    # Emptied, not deleted: some of botocore's own code wants it to be there. A member of that name is no text.
     if isinstance(part.get("documentation"), str):
-        del part["documentation"]
+        part["documentation"] = ""
     return part
 
 
