@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +127,13 @@ class Run:
             self._faults.forced.pop(operation, None)
 
 
+def _broken(history: History, fleet: Fleet) -> Iterator[str]:
+    """What the proxy saw, and how the workers ended."""
+    yield from history.violations
+    yield from (f"{event} changed the table {times} times" for event, times in history.writes.items() if times > 1)
+    yield from (f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
+
+
 async def run(
     seed: int, endpoints: stack.Endpoints, *, events: int, seconds: float, settle_seconds: float, folder: Path
 ) -> Result:
@@ -156,10 +163,9 @@ async def run(
         faulty_ended = time.monotonic()
         account = await _settle(made, sent, settle_seconds)
         settled_after = time.monotonic() - faulty_ended
-        wrong = [*account.wrong, *history.violations, *fleet.unexpected_ends()]
+        unexpected = fleet.unexpected_ends()
         await asyncio.gather(*(fleet.terminate(name) for name in list(fleet.workers)))
-    wrong.extend(f"{event} changed the table {times} times" for event, times in history.writes.items() if times > 1)
-    wrong.extend(f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
+    wrong = [*account.wrong, *unexpected, *_broken(history, fleet)]
     if not account.settled:
         wrong.append(f"not settled, and nothing moved for {settle_seconds:g} s")
     return Result(
