@@ -11,9 +11,8 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-import pydantic_core
-
 from worker import half_characters
+from worker.genesys.http import parse_json
 
 WHOLE_BYTES = 256 * 1024
 """Up to here an answer is parsed at once, which takes a few milliseconds."""
@@ -47,9 +46,9 @@ async def read_conversations(body: bytes) -> list[Any]:
 def parse(body: bytes) -> Any:
     """One JSON document. Raises ValueError."""
     try:
-        return pydantic_core.from_json(body, cache_strings="keys")
+        return parse_json(body)
     except ValueError:
-        return pydantic_core.from_json(half_characters.mended(body), cache_strings="keys")
+        return parse_json(half_characters.mended(body))
 
 
 def _list(document: Any) -> list[Any]:

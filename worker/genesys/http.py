@@ -58,11 +58,17 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
+def parse_json(body: bytes) -> Any:
+    """One JSON document. Raises ValueError."""
+    # Values hardly ever come twice, so only names are worth a place in the parser's cache.
+    return pydantic_core.from_json(body, cache_strings="keys")
+
+
 async def read_json(response: aiohttp.ClientResponse) -> Any:
     """The body of a small answer as JSON, or None when it is none."""
     body = await read_body(response)
     try:
-        return pydantic_core.from_json(body)
+        return parse_json(body)
     except ValueError:
         return None
 
@@ -70,7 +76,7 @@ async def read_json(response: aiohttp.ClientResponse) -> Any:
 def error_code(body: bytes) -> str:
     """The `code` of an API error, made safe for a log line; empty when there is none."""
     try:
-        answer = pydantic_core.from_json(body)
+        answer = parse_json(body)
     except ValueError:
         return ""
     code = answer.get("code") if isinstance(answer, dict) else None
