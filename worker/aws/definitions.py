@@ -26,7 +26,7 @@ class _LeanFiles(JSONFileLoader):
             path = Path(file_path + suffix)
             if path.is_file():
                 content = json.loads(read(path), object_hook=_without_documentation)
-                return _with_few_endpoints(content) if path.stem == "endpoints" else content
+                return _with_few_endpoints(content) if Path(file_path).name == "endpoints" else content
         return None
 
 

@@ -75,6 +75,11 @@ def test_endpoints_are_the_same_in_every_region(prefix: str, full: AioSession, l
             assert few.construct_endpoint(prefix, region) == complete.construct_endpoint(prefix, region)
 
 
+def test_no_endpoints_of_other_services_are_kept(lean: AioSession) -> None:
+    for partition in lean.get_component("data_loader").load_data("endpoints")["partitions"]:
+        assert set(partition["services"]) <= _ENDPOINTS_OF
+
+
 async def test_a_description_of_ones_own_is_still_found(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     (tmp_path / "made-up" / "2026-01-01").mkdir(parents=True)
