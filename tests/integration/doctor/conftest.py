@@ -8,6 +8,7 @@ from email.utils import formatdate
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from worker.local.emulator import Emulator
 
@@ -17,15 +18,12 @@ class Front:
     """Stands in front of the emulator, refuses what it is told to, and has a clock of its own."""
 
     target: str
-    url: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     """Error code by X-Amz-Target."""
     seconds_ahead: float = 0
-    asked: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         action = request.headers.get("X-Amz-Target", "sts")
-        self.asked.append(action)
         date = {"Date": formatdate(time.time() + self.seconds_ahead, usegmt=True)}
         if code := self.refused.get(action):
             body = {"__type": f"com.amazon.service#{code}", "message": "no identity-based policy allows it"}
@@ -48,16 +46,9 @@ async def front(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, healthy: No
     front = Front(emulator.url)
     app = web.Application(client_max_size=2**22)
     app.router.add_route("*", "/{path:.*}", front.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        front.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        monkeypatch.setenv("AWS_ENDPOINT_URL", front.url)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")))
         yield front
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.conftest import StartSimulator, genesys_environment
 from tests.integration.doctor.looking import faults, findings
@@ -29,15 +30,10 @@ async def test_a_role_that_may_not_read_details_is_named(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", forbidden)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        monkeypatch.setenv("GENESYS_API_URL", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with TestServer(app) as server:
+        monkeypatch.setenv("GENESYS_API_URL", str(server.make_url("")))
         monkeypatch.setenv("GENESYS_LOGIN_URL", simulator.url)
         found = await faults()
-    finally:
-        await runner.cleanup()
     assert set(found) == {"Genesys API"}
     assert "403 missing.permissions" in found["Genesys API"].text
     assert "analytics:conversationDetail:view" in found["Genesys API"].fix
