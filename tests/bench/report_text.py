@@ -35,7 +35,7 @@ NOTES = """## Why it is where it is
 - Memory: importing the libraries takes about 60 MiB, their clients 7 more (15 with all that the SDK describes), and a
   slot with its connections about 25 KiB.
 - At 300 requests a minute batches bring at most 500 interactions a second; that, not the core, is the limit of the
-  second row, so there is a row with a larger rate limit and 300 slots.
+  row "service, batched", so there is one more with a larger rate limit and 300 slots.
 - Batched, an interaction waits for the next request that the allowance permits: at 300 a minute they are 200 ms apart,
   so half of that is the usual wait, whatever the load.
 - Batching saves the HTTP request to Genesys Cloud, the cheapest of the five calls; its real worth is the request
