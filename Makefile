@@ -34,13 +34,13 @@ docs: $(STAMP) ## write the generated parts of the documentation anew
 	$(BIN)/python -m tests.observability.metrics_page
 
 chaos: $(STAMP) ## faults and kills against a ledger of every event, under 15 minutes (ARGS="--seed 7")
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m chaos $(ARGS)
 
 soak: $(STAMP) ## 100,000 interactions: memory flat, maps empty
-	$(BIN)/python -m tests.chaos.soak $(ARGS)
+	$(BIN)/python -m chaos.soak $(ARGS)
 
 bench: $(STAMP) ## speed against the floor and the peers; writes docs/benchmarks/ (ARGS="--quick")
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m bench $(ARGS)
 
 image-test: $(STAMP) ## build the image, run the compose stack; needs a Docker engine
 	$(BIN)/pytest tests/image --timeout 1800 $(ARGS)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from worker.local.leash import Child
+from worker.local.child_process import Child
 
 _START_SECONDS = 30.0
 

@@ -14,19 +14,21 @@ import structlog
 import uvloop
 
 from worker import __version__
+from worker.attempt import Process
+from worker.aws.activity import StepFunctionsActivity
 from worker.aws.archive import ArchivingStore
 from worker.aws.clients import Clients, new_session, open_clients, require_credentials
 from worker.aws.ecs_agent import EcsAgent
+from worker.aws.executions import StepFunctionsStateMachine
 from worker.aws.probes import probe_activity, probe_queue, probe_state_machine, probe_table
 from worker.aws.queue import SqsEventQueue
-from worker.aws.state_machine import StepFunctionsActivity, StepFunctionsStateMachine
-from worker.aws.table import DynamoDbStore
+from worker.aws.records import DynamoDbStore
 from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
+from worker.fleet.shared_cache import open_shared_cache
 from worker.genesys.service import open_details
 from worker.ports import Store
-from worker.process import Process
 from worker.runtime import backlog
 from worker.runtime.health import Readiness, Watchdog
 from worker.runtime.intake import Intake
@@ -35,7 +37,6 @@ from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
 from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
-from worker.shared_cache import open_shared_cache
 from worker.telemetry.http import serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics

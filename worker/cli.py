@@ -31,8 +31,8 @@ _LOCAL = "worker.local"
 COMMANDS = {
     "run": Command("worker.app", "the service, until SIGTERM or SIGINT (also with no command)"),
     "demo": Command("worker.local.demo", "everything on this machine: no AWS account, no Docker"),
-    "doctor": Command("worker.operations.doctor", "check settings, credentials, AWS resources and the Genesys login"),
-    "dlq": Command("worker.operations.dlq", "look at dead letters, and send them through again"),
+    "doctor": Command("worker.commands.doctor", "check settings, credentials, AWS resources and the Genesys login"),
+    "dlq": Command("worker.commands.dlq", "look at dead letters, and send them through again"),
     "simulator": Command("worker.local.simulator", "the Genesys Cloud simulator alone"),
     "bootstrap": Command("worker.local.bootstrap", "create all AWS resources on AWS_ENDPOINT_URL, for local work"),
     "publish": Command("worker.local.publish", "send made-up events"),

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from worker import half_characters
+from worker import lenient_json
 
 INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 """What an interaction id may look like before it reaches a URL, a table key or an execution name."""
@@ -165,7 +165,7 @@ def _read_envelope(body: str | bytes) -> _Envelope:
         if error.errors(include_input=False)[0]["type"] != "json_invalid":
             raise
         try:
-            return _Envelope.model_validate_json(half_characters.mended(body))
+            return _Envelope.model_validate_json(lenient_json.replace_lone_surrogates(body))
         except ValueError:
             raise error from None
 

@@ -68,7 +68,7 @@ PARTS = [
     Box(220, 120, 120, 60, "EventBridge", ("rule",)),
     Box(410, 120, 120, 60, "SQS", ("event queue",)),
     Box(600, 120, 160, 60, "intake", ("worker/runtime/intake.py",), "own"),
-    Box(600, 230, 160, 130, "activity slots", ("worker/runtime/slots.py", "worker/process.py"), "own"),
+    Box(600, 230, 160, 130, "activity slots", ("worker/runtime/slots.py", "worker/attempt.py"), "own"),
     Box(885, 120, 155, 240, "Step Functions", ("Standard state machine", "one activity task", "Retry, Catch")),
     Box(600, 20, 160, 50, "dead-letter queue"),
     Box(410, 258, 120, 44, "DynamoDB", ("one item each",)),

@@ -15,14 +15,14 @@ import pytest
 from tests.conftest import StartSimulator, genesys_environment
 from tests.infra.account import account
 from tests.infra.terraform import Terraform
+from worker.letter import Letter, read_letter
 from worker.local.aws import Clients, open_clients
+from worker.local.child_process import Child
 from worker.local.emulator import Emulator
-from worker.local.leash import Child
 from worker.local.simulator.conversations import conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options
 from worker.local.traffic import Pace, make_events, put_events
-from worker.operations.letters import Letter, read_letter
 
 FORGOTTEN = {
     "aws_ecs_service.this[0]": {"availability_zone_rebalancing"},

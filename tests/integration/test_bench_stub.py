@@ -10,9 +10,9 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from tests.bench.stub.__main__ import listen, serve_account
-from tests.bench.stub.account import Account, Options
-from tests.bench.stub.documents import ACTIVITY_ARN, STATE_MACHINE_ARN
+from bench.stub.__main__ import listen, serve_account
+from bench.stub.account import Account, Options
+from bench.stub.documents import ACTIVITY_ARN, STATE_MACHINE_ARN
 
 QUEUE = "http://127.0.0.1/000000000000/events"
 

@@ -20,7 +20,7 @@ from tests.unit.samples import envelope, seed
 from tests.worker_process import until, worker_process
 from worker.aws.archive import ArchivingStore
 from worker.aws.clients import new_session, open_clients
-from worker.aws.table import DynamoDbStore
+from worker.aws.records import DynamoDbStore
 from worker.errors import Invalid, StoreUnavailable
 from worker.events import InteractionEvent
 from worker.local.simulator.conversations import conversation

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from tests.conftest import Stack, StartSimulator
 from tests.genesys_fleet import Recorder, open_fleet, settings_for
 from tests.redis_server import RedisServer
+from worker.fleet.shared_cache import open_shared_cache
 from worker.genesys.service import GenesysDetails
 from worker.local.simulator.server import Options
 from worker.ports import SharedCache
-from worker.shared_cache import open_shared_cache
 
 TEMPLATE = "/api/v2/conversations/{interactionId}"
 TASKS = 4

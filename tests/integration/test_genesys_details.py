@@ -10,12 +10,12 @@ import pytest
 from tests.conftest import StartSimulator
 from tests.genesys_fleet import Recorder, open_fleet, settings_for
 from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.fleet.memory import MemoryCache
 from worker.genesys.service import GenesysDetails
 from worker.local.simulator.conversations import conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
 from worker.ports import Details
-from worker.shared_cache.memory import MemoryCache
 
 PLENTY = 100_000
 

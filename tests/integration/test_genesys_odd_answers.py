@@ -11,11 +11,11 @@ from aiohttp import web
 
 from tests.genesys_fleet import ELSEWHERE, Recorder
 from worker.errors import Invalid, NotReady, RateLimited, Unauthorized, Unavailable
-from worker.genesys import http
+from worker.fleet.memory import MemoryCache
+from worker.genesys import responses
 from worker.genesys.service import GenesysDetails, open_details
 from worker.ports import Details
 from worker.settings import Settings
-from worker.shared_cache.memory import MemoryCache
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OpenWith = Callable[..., AbstractAsyncContextManager[tuple[GenesysDetails, list[web.Request]]]]
@@ -180,13 +180,13 @@ async def test_a_429_with_an_absurd_retry_after_pauses_for_a_sensible_time(
     opened: OpenWith, header: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[float] = []
-    original = http.retry_after
+    original = responses.retry_after
 
     def watched(response: Any) -> float:
         seen.append(original(response))
         return seen[-1]
 
-    monkeypatch.setattr("worker.genesys.api.retry_after", watched)
+    monkeypatch.setattr("worker.genesys.client.retry_after", watched)
 
     async def answer(_: web.Request) -> web.Response:
         headers = None if header is None else {"Retry-After": header}
@@ -196,7 +196,7 @@ async def test_a_429_with_an_absurd_retry_after_pauses_for_a_sensible_time(
         with pytest.raises(RateLimited):
             await details.fetch("id-1")
         assert len(requests) == 1
-        assert 1 <= seen[0] <= http.LONGEST_PAUSE_SECONDS
+        assert 1 <= seen[0] <= responses.LONGEST_PAUSE_SECONDS
 
 
 async def test_an_answer_of_many_megabytes_is_read(opened: OpenWith) -> None:
@@ -216,7 +216,7 @@ async def test_an_answer_of_many_megabytes_is_read(opened: OpenWith) -> None:
 async def test_an_answer_that_is_too_large_is_asked_for_in_parts(
     opened: OpenWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "BODY_LIMIT", 20_000)
+    monkeypatch.setattr(responses, "BODY_LIMIT", 20_000)
 
     async def answer(request: web.Request) -> web.Response:
         filling = {"huge": 30_000}

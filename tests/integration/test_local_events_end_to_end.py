@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Stack
 from worker import cli
 from worker.events import utc_text
-from worker.local.leash import Child
+from worker.local.child_process import Child
 from worker.local.simulator.conversations import conversation
 from worker.local.traffic import Event, Pace, make_events, malformed_bodies, put_events, send_bodies
 

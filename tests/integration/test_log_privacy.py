@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from worker.local.demo.ledger import Ledger
+from worker.local.demo.accounting import Accounting
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world
 from worker.local.simulator.conversations import Conversation
@@ -164,7 +164,7 @@ def worker_logs(directory: Path) -> list[str]:
 
 async def trouble(world: World) -> list[str]:
     """Every fault of the demo, refused logins, events and details with personal data; what was written besides logs."""
-    await Script(world, Ledger(world.clients, world.settings), EVENTS, rate=40, faults=True).play()
+    await Script(world, Accounting(world.clients, world.settings), EVENTS, rate=40, faults=True).play()
     odd = [event.envelope(f"odd-{n}") for n, event in enumerate(make_events(3, "seed", id_prefix=ODD))]
     await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], private_bodies() + odd, Pace(0))
     demo = world.simulator.faults.plan

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tests.observability.dashboard import FILE, panels
 from tests.observability.prometheus import Prometheus, running_prometheus, tool
-from worker.local.demo.ledger import Ledger
+from worker.local.demo.accounting import Accounting
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world
 from worker.telemetry.metrics import SERIES
@@ -54,10 +54,10 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
             running_world(directory, workers=2, faults=True) as world,
             running_prometheus(directory / "prometheus", world.worker_urls) as prometheus,
         ):
-            ledger = Ledger(world.clients, world.settings)
+            accounting = Accounting(world.clients, world.settings)
             demo = world.simulator.faults.plan
             world.simulator.faults.plan = replace(demo, outage=True)
-            script = asyncio.create_task(Script(world, ledger, EVENTS, rate=40, faults=True).play())
+            script = asyncio.create_task(Script(world, accounting, EVENTS, rate=40, faults=True).play())
             # Some kinds of failure are rare in a run as short as this one: an outage makes one certain.
             async with asyncio.timeout(60):
                 while not await prometheus.value(FAILING):
@@ -65,7 +65,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
             world.simulator.faults.plan = demo
             await script
             async with asyncio.timeout(120):
-                while not (account := await ledger.settle()).complete:
+                while not (account := await accounting.settle()).complete:
                     await asyncio.sleep(0.5)
             # The newest state of the queues is told every 15 s, and scraped a second later.
             async with asyncio.timeout(60):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.bench.fleet_rig import publish
+from bench.fleet_rig import publish
 from tests.worker_process import until, worker_process
 from worker.local.simulator.server import Simulator
 

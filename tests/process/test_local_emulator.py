@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from worker.local.child_process import Child
 from worker.local.emulator import Emulator, EmulatorError
-from worker.local.leash import Child
 
 _HOLD_ONE = """
 import sys, time

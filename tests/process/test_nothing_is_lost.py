@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults import FaultSource
-from tests.chaos.history import History
-from tests.chaos.proxy import Proxy
+from chaos.faults import FaultSource
+from chaos.history import History
+from chaos.proxy import Proxy
 from tests.conftest import Stack
 from tests.integration.test_worker import dead_letters, new_id
 from tests.unit.samples import seed

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Stack
 from tests.integration.dlq.conftest import Aws
 from tests.integration.dlq.letters import event_body, failed_interaction
-from worker.local.leash import Child
+from worker.local.child_process import Child
 
 pytestmark = pytest.mark.timeout(300)
 

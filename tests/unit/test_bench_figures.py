@@ -1,8 +1,8 @@
 """What the benchmark makes of its measurements."""
 
-from tests.bench.cost import Prices, Work, recipe, service
-from tests.bench.measure_cpu import compare, quartiles
-from tests.bench.rig import Burst
+from bench.cost import Prices, Work, recipe, service
+from bench.measure_cpu import compare, quartiles
+from bench.rig import Burst
 
 
 def test_quartiles_of_one_value_are_that_value() -> None:

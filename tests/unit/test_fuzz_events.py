@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit import strategies
+from worker.attempt import Attempt, read_task
 from worker.errors import Invalid
 from worker.events import INTERACTION_ID, InteractionEvent, InvalidEventError, parse_event, parse_time, utc_text
-from worker.process import Attempt, read_task
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 

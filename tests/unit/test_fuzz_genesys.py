@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit import strategies
-from worker import half_characters
+from worker import lenient_json
 from worker.errors import AttemptError, Invalid
 from worker.events import parse_time, utc_text
-from worker.genesys import answers, login
-from worker.genesys.api import Api, BlameError
-from worker.genesys.mapping import mapper_for
+from worker.genesys import large_json, login
+from worker.genesys.client import Api, BlameError
+from worker.genesys.reading import mapper_for
 from worker.ports import Details
 
 ASKED = ["asked-1", "asked-2"]
@@ -70,23 +70,25 @@ def test_any_document_is_details_or_invalid(template: str | None, document: Any)
 @given(strategies.bodies(batches))
 def test_an_answer_read_in_pieces_says_the_same_as_one_read_whole(body: bytes) -> None:
     def read(whole_bytes: int) -> list[Any] | None:
-        with mock.patch.object(answers, "WHOLE_BYTES", whole_bytes):
+        with mock.patch.object(large_json, "WHOLE_BYTES", whole_bytes):
             try:
-                return asyncio.run(answers.read_conversations(body))
+                return asyncio.run(large_json.read_conversations(body))
             except ValueError:
                 return None
 
     whole, pieces = read(len(body)), read(-1)
     # What only one of the two parsers refuses is tried again later; what both take must be the same.
     if whole is not None and pieces is not None:
-        assert half_characters.mended(json.dumps(pieces)) == json.dumps(whole, ensure_ascii=False).encode()
+        assert (
+            lenient_json.replace_lone_surrogates(json.dumps(pieces)) == json.dumps(whole, ensure_ascii=False).encode()
+        )
 
 
 @pytest.mark.parametrize("whole_bytes", [-1, 1000])
 async def test_a_name_cut_in_the_middle_of_a_character_costs_no_interaction(whole_bytes: int) -> None:
     body = rb'{"conversations": [{"conversationId": "a", "participants": [{"participantName": "Ada \ud83d"}]}]}'
-    with mock.patch.object(answers, "WHOLE_BYTES", whole_bytes):
-        [found] = await answers.read_conversations(body)
+    with mock.patch.object(large_json, "WHOLE_BYTES", whole_bytes):
+        [found] = await large_json.read_conversations(body)
     assert found["conversationId"] == "a"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.safeguards import MUTANTS, Mutant
+from chaos.safeguards import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 

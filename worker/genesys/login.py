@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from worker.errors import AttemptError, Unauthorized, Unavailable
-from worker.genesys.http import PausedError, correlation_id, read_json, retry_after
+from worker.genesys.responses import PausedError, correlation_id, read_json, retry_after
 from worker.ports import Metrics
 
 TIMEOUT_SECONDS = 10.0

@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 import aiohttp
 import structlog
 
-from worker.genesys.allowance import Allowance
-from worker.genesys.api import Api
-from worker.genesys.batching import MOST_REQUESTS, Batching
-from worker.genesys.ending import end
+from worker.cancellation import cancel_and_wait
+from worker.fleet.allowance import Allowance
+from worker.fleet.guarded import GuardedCache
+from worker.fleet.ledger import Pace
+from worker.fleet.token import Tokens
+from worker.genesys.client import Api
+from worker.genesys.details import MOST_REQUESTS, Batching
 from worker.genesys.login import log_in
-from worker.genesys.pacing import Pace
-from worker.genesys.regions import api_url, login_url
-from worker.genesys.sharing import GuardedCache
-from worker.genesys.tokens import Tokens
 from worker.ports import Details, Metrics, SharedCache
+from worker.regions import api_url, login_url
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ async def open_details(
         try:
             yield GenesysDetails(batching, tokens)
         finally:
-            await end(presence)
+            await cancel_and_wait(presence)
             await batching.close()
             await tokens.close()
 

@@ -11,7 +11,7 @@ from typing import Self
 # Says at once that the `local` extra is missing, not when the child fails.
 import ministack  # type: ignore[import-untyped]  # noqa: F401
 
-from worker.local.leash import Child
+from worker.local.child_process import Child
 
 REGION = "us-east-1"
 ACCESS_KEY = "local"

@@ -12,10 +12,10 @@ from typing import cast
 
 import structlog
 
+from worker.attempt import Attempt, Process
 from worker.errors import Draining, TaskGoneError, TryLaterError
 from worker.outcomes import Abandoned, Failed, Outcome, Succeeded
 from worker.ports import ActivityQueue, ActivityTask, Metrics
-from worker.process import Attempt, Process
 from worker.runtime.health import Outage, Tick
 from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.stopping import Backoff, Interruptible, Interruption, Stopping

@@ -7,8 +7,8 @@ import pytest
 
 from tests.conftest import Stack
 from tests.redis_server import RedisServer
+from worker.fleet.shared_cache import open_shared_cache
 from worker.ports import SharedCache
-from worker.shared_cache import open_shared_cache
 
 OpenCache = Callable[[], AbstractAsyncContextManager[SharedCache]]
 

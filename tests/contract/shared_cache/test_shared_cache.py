@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from worker.fleet import dynamodb, redis
 from worker.ports import SharedCache
-from worker.shared_cache import dynamodb, redis
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from tests.conftest import Stack
 from tests.redis_server import RedisServer
 from worker.errors import SharedCacheError
+from worker.fleet.dynamodb import DynamoDBCache
+from worker.fleet.shared_cache import open_shared_cache
 from worker.ports import SharedCache
-from worker.shared_cache import open_shared_cache
-from worker.shared_cache.dynamodb import DynamoDBCache
 
 SECRET = "secret-content"
 
@@ -54,7 +54,7 @@ async def test_a_dynamodb_table_that_does_not_exist(stack: Stack) -> None:
 
 async def test_without_the_redis_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
-    monkeypatch.delitem(sys.modules, "worker.shared_cache.redis", raising=False)
+    monkeypatch.delitem(sys.modules, "worker.fleet.redis", raising=False)
     with pytest.raises(ValueError, match=r"pip install '\.\[redis\]'"):
         async with open_shared_cache("redis://127.0.0.1:1/0", None):
             pass

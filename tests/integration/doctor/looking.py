@@ -1,7 +1,7 @@
 """What `doctor` finds."""
 
-from worker.operations.checks import Finding
-from worker.operations.doctor import examine
+from worker.commands.doctor import examine
+from worker.commands.doctor.checks import Finding
 from worker.settings import load_settings
 
 DENIALS = {

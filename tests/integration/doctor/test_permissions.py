@@ -6,8 +6,8 @@ from tests.conftest import Stack
 from tests.integration.doctor.conftest import Front
 from tests.integration.doctor.looking import DENIALS, faults, findings
 from worker.aws.clients import call_config, new_session
-from worker.operations.check_state_machine import start_permission
-from worker.operations.checks import Asker, Clock
+from worker.commands.doctor.checks import Asker, Clock
+from worker.commands.doctor.state_machine import start_permission
 
 
 @pytest.mark.parametrize(("action", "check"), DENIALS.items())

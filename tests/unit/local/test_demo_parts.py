@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from worker.events import InvalidEventError, parse_event
+from worker.local.demo.accounting import Account
 from worker.local.demo.display import percentile, print_result, summary
-from worker.local.demo.ledger import Account
 from worker.local.simulator.stats import Stats
 from worker.local.traffic import Event, Pace, PublishError, Shape, make_events, malformed_bodies, put_events
 

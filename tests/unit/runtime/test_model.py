@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.unit.fakes import RecordingMetrics
 from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
+from worker.attempt import Process
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.events import InvalidEventError, parse_event, utc_text
-from worker.process import Process
 from worker.runtime import slots as slots_module
 from worker.runtime.health import Tick
 from worker.runtime.intake import Intake

@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.fakes import DETAILS, FakeActivity, FakeDetails, FakeStore, RecordingMetrics
 from tests.unit.samples import task
+from worker.attempt import Process
 from worker.errors import NotReady, TaskGoneError, TryLaterError
 from worker.ports import Details
-from worker.process import Process
 from worker.runtime.health import Tick
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Backoff, Stopping

@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.fakes import DETAILS, RecordingMetrics
 from tests.unit.samples import message, seed, task
+from worker.attempt import Process
 from worker.errors import StoreUnavailable, TaskGoneError, TryLaterError, Unavailable
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
-from worker.process import Process
 from worker.runtime.health import Watchdog
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle

@@ -14,9 +14,9 @@ from rich.console import Console
 from worker.aws.clients import AWS_ERRORS
 from worker.local.arguments import amount, positive
 from worker.local.aws import explain
+from worker.local.demo.accounting import Account, Accounting
 from worker.local.demo.display import Display, Glance, print_result, summary
 from worker.local.demo.fleet import WorldError
-from worker.local.demo.ledger import Account, Ledger
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world
 from worker.local.emulator import EmulatorError
@@ -89,14 +89,14 @@ async def _until_signal(args: argparse.Namespace, console: Console, directory: P
 async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> Account:
     console.print(f"starting the AWS emulator, the Genesys Cloud simulator and {args.workers} workers")
     async with running_world(directory, workers=args.workers, faults=args.faults) as world:
-        ledger = Ledger(world.clients, world.settings)
+        accounting = Accounting(world.clients, world.settings)
         start = time.monotonic()
-        script = Script(world, ledger, args.events, rate=args.rate, faults=args.faults)
+        script = Script(world, accounting, args.events, rate=args.rate, faults=args.faults)
         with Display(console, args.events) as display:
-            account = await _watch(world, ledger, script, display, args)
+            account = await _watch(world, accounting, script, display, args)
         result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
         print_result(console, result)
-        if (item := await ledger.example()) is not None:
+        if (item := await accounting.example()) is not None:
             console.print("One of the items:", json.dumps(item, ensure_ascii=False), markup=False)
         if args.keep:
             _print_urls(console, world)
@@ -107,7 +107,9 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
     return account
 
 
-async def _watch(world: World, ledger: Ledger, script: Script, display: Display, args: argparse.Namespace) -> Account:
+async def _watch(
+    world: World, accounting: Accounting, script: Script, display: Display, args: argparse.Namespace
+) -> Account:
     """Publish, and look until every event is accounted for, or nothing is open any more, or nothing moves any more."""
     newest: tuple[int, ...] = ()
     moved = time.monotonic()
@@ -116,8 +118,8 @@ async def _watch(world: World, ledger: Ledger, script: Script, display: Display,
     try:
         while True:
             world.check()
-            counts = await ledger.counts()
-            glance = Glance(args.events, ledger.events, **counts, stats=world.simulator.stats.as_dict())
+            counts = await accounting.counts()
+            glance = Glance(args.events, accounting.events, **counts, stats=world.simulator.stats.as_dict())
             display.show(glance)
             if publishing.done():
                 publishing.result()
@@ -125,7 +127,7 @@ async def _watch(world: World, ledger: Ledger, script: Script, display: Display,
                 newest, moved = glance.progress, time.monotonic()
             stuck = time.monotonic() - moved > args.patience
             if stuck or (publishing.done() and (glance.all_seen or glance.queued == 0)):
-                account = await ledger.settle()
+                account = await accounting.settle()
                 # EventBridge delivers a little after it has accepted, so nothing is lost at first sight.
                 quiet_looks = 0 if account.open else quiet_looks + 1
                 if stuck or account.complete or quiet_looks == _QUIET_LOOKS:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.local.demo.ledger import Account
+from worker.local.demo.accounting import Account
 
 _LINE_SECONDS = 2.0
 _STATUSES = {"0": "cut off"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from worker.local.leash import Child
+from worker.local.child_process import Child
 
 _READY_SECONDS = 60.0
 

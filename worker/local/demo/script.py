@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Literal
 
-from worker.local.demo.ledger import Ledger
+from worker.local.demo.accounting import Accounting
 from worker.local.demo.world import MISSING_PREFIX, World
 from worker.local.traffic import Pace, make_events, malformed_bodies, put_events, send_bodies
 
@@ -19,9 +19,9 @@ _AT_ONCE = Pace(0)
 class Script:
     """So many distinct events, most of them through EventBridge; with faults some are unusable and some come twice."""
 
-    def __init__(self, world: World, ledger: Ledger, events: int, *, rate: float, faults: bool) -> None:
+    def __init__(self, world: World, accounting: Accounting, events: int, *, rate: float, faults: bool) -> None:
         self._world = world
-        self._ledger = ledger
+        self._accounting = accounting
         self._rate = rate
         self._duplicates = _part(events, _DUPLICATE_SHARE) if faults else 0
         missing, malformed = (_part(events, _MISSING_SHARE), _part(events, _MALFORMED_SHARE)) if faults else (0, 0)
@@ -59,10 +59,10 @@ class Script:
         bodies = [event.envelope(event_id) for event, event_id in [*partner, *again]] + malformed
         await send_bodies(clients, queue_url, bodies, _AT_ONCE)
         for event, event_id in sent + partner:
-            self._ledger.sent(event, event_id)
+            self._accounting.sent(event, event_id)
         for body in malformed:
-            self._ledger.sent_malformed(body)
-        self._ledger.redelivered += len(again)
+            self._accounting.sent_malformed(body)
+        self._accounting.redelivered += len(again)
 
     def _due_duplicates(self, start: int, count: int) -> int:
         total = len(self._kinds)

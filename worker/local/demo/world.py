@@ -9,9 +9,9 @@ from pathlib import Path
 
 from worker.local.aws import Clients, open_clients
 from worker.local.bootstrap import Names, create
+from worker.local.child_process import Child
 from worker.local.demo import fleet
 from worker.local.emulator import Emulator
-from worker.local.leash import Child
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
 from worker.settings import Settings

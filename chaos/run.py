@@ -1,0 +1,233 @@
+"""One run: traffic, faults, kills, and then the account of every event."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos import accounting, plan, stack, traffic
+from chaos.faults import Fault, FaultSource
+from chaos.fleet import Fleet
+from chaos.history import History
+from chaos.proxy import Proxy
+from tests.conftest import genesys_environment
+from worker.local.emulator import REGION
+from worker.local.simulator.faults import FaultPlan
+from worker.local.simulator.server import Options, Simulator
+
+HEARTBEAT_SECONDS = 6
+WORKERS = 3
+_SENDING_SHARE = 0.9
+"""Sending ends a little before the faults do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that a report needs."""
+
+    seed: int
+    seconds: float
+    settle_seconds: float
+    sent: Sequence[traffic.Sent]
+    steps: Sequence[plan.Step]
+    account: accounting.Account
+    history: History
+    injected: Mapping[tuple[str, Fault], int]
+    ended: Mapping[str, int]
+    drain_seconds: Sequence[float]
+    genesys: Mapping[str, Any]
+    peak_requests: int
+    log: Sequence[Mapping[str, Any]]
+    wrong: Sequence[str]
+
+
+class Run:
+    """What the steps of one run act on."""
+
+    def __init__(self, fleet: Fleet, faults: FaultSource, simulator: Simulator) -> None:
+        self._fleet = fleet
+        self._faults = faults
+        self._simulator = simulator
+        self._began = time.monotonic()
+
+    async def perform(self, step: plan.Step) -> None:
+        """Wait for the step's time, and do it to its end."""
+        await asyncio.sleep(self._began + step.at - time.monotonic())
+        await self._actions()[step.action](step)
+
+    def _actions(self) -> Mapping[plan.Action, Callable[[plan.Step], Awaitable[None]]]:
+        return {
+            "SIGKILL": self._kill,
+            "SIGTERM": self._terminate,
+            "freeze": self._freeze,
+            "Genesys outage": lambda step: self._genesys(step, "outage", True, False),
+            "Genesys slow": lambda step: self._genesys(step, "slow_share", 0.7, 0.0),
+            "Genesys cut-off bodies": lambda step: self._genesys(step, "cut_off_share", 0.5, 0.0),
+            "Genesys 500s": lambda step: self._genesys(step, "error_share", 0.5, 0.0),
+            "Genesys 429 storm": self._storm,
+            "Genesys token revoked": self._revoke,
+            "StartExecution throttled": lambda step: self._aws(step, "throttled", "StartExecution"),
+            "DynamoDB away": lambda step: self._aws(step, "reset", "PutItem", "GetItem"),
+            "SQS away": lambda step: self._aws(
+                step,
+                "failed",
+                "ReceiveMessage",
+                "SendMessage",
+                "DeleteMessageBatch",
+                "ChangeMessageVisibilityBatch",
+            ),
+            "AWS away": lambda step: self._aws(step, "reset", "*"),
+        }
+
+    def _one(self, step: plan.Step, among: Collection[str]) -> str | None:
+        names = sorted(among)
+        return names[int(step.which * len(names))] if names else None
+
+    async def _kill(self, step: plan.Step) -> None:
+        if name := self._one(step, self._fleet.workers):
+            self._fleet.kill(name)
+            await self._fleet.start()
+
+    async def _terminate(self, step: plan.Step) -> None:
+        # As a rolling deployment does: the successor first.
+        name = self._one(step, self._fleet.serving)
+        await self._fleet.start()
+        if name in self._fleet.serving:
+            await self._fleet.terminate(name)
+
+    async def _freeze(self, step: plan.Step) -> None:
+        name = self._one(step, self._fleet.serving)
+        if name is None:
+            return
+        with self._fleet.frozen(name):
+            await asyncio.sleep(step.seconds)
+
+    async def _genesys(self, step: plan.Step, fault: str, on: Any, off: Any) -> None:
+        faults = self._simulator.faults
+        faults.plan = faults.plan.changed({fault: on})
+        await asyncio.sleep(step.seconds)
+        faults.plan = faults.plan.changed({fault: off})
+
+    async def _storm(self, step: plan.Step) -> None:
+        self._simulator.throttle(step.seconds)
+        await asyncio.sleep(step.seconds)
+
+    async def _revoke(self, _: plan.Step) -> None:
+        self._simulator.tokens.revoke_all()
+
+    async def _aws(self, step: plan.Step, fault: Fault, *operations: str) -> None:
+        for operation in operations:
+            self._faults.forced[operation] = fault
+        await asyncio.sleep(step.seconds)
+        for operation in operations:
+            self._faults.forced.pop(operation, None)
+
+
+def _broken(history: History, fleet: Fleet) -> Iterator[str]:
+    """What the proxy saw, and how the workers ended."""
+    yield from history.violations
+    yield from (f"{event} changed the table {times} times" for event, times in history.writes.items() if times > 1)
+    yield from (f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
+
+
+async def run(
+    seed: int, endpoints: stack.Endpoints, *, events: int, seconds: float, settle_seconds: float, folder: Path
+) -> Result:
+    """One run on running emulators; logs of the workers go to `folder`.
+
+    After the faults it waits until every event has its end, as long as more have it than `settle_seconds` ago.
+    """
+    sent, steps = traffic.make(events, seed), plan.draw(seed, seconds)
+    history, faults = History(), FaultSource(seed)
+    async with AsyncExitStack() as opened:
+        made = await opened.enter_async_context(stack.create(endpoints, heartbeat_seconds=HEARTBEAT_SECONDS))
+        proxy = await opened.enter_async_context(
+            Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history)
+        )
+        options = Options(seed=seed, plan=FaultPlan(missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0))
+        simulator = await opened.enter_async_context(Simulator(options))
+        fleet = opened.enter_context(Fleet(_environment(made, proxy, simulator), folder))
+        for _ in range(WORKERS):
+            await fleet.start()
+        acting = Run(fleet, faults, simulator)
+        history.began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_send(made, sent, seconds * _SENDING_SHARE))
+            for step in steps:
+                group.create_task(acting.perform(step))
+        faults.quiet = True
+        faulty_ended = time.monotonic()
+        account = await _settle(made, sent, settle_seconds)
+        settled_after = time.monotonic() - faulty_ended
+        unexpected = fleet.unexpected_ends()
+        await asyncio.gather(*(fleet.terminate(name) for name in list(fleet.workers)))
+    wrong = [*account.wrong, *unexpected, *_broken(history, fleet)]
+    if not account.settled:
+        wrong.append(f"not settled, and nothing moved for {settle_seconds:g} s")
+    return Result(
+        seed=seed,
+        seconds=seconds,
+        settle_seconds=settled_after,
+        sent=sent,
+        steps=steps,
+        account=account,
+        history=history,
+        injected=faults.injected,
+        ended=fleet.ended,
+        drain_seconds=fleet.drain_seconds,
+        genesys=simulator.stats.as_dict(),
+        peak_requests=simulator.limiter.peak,
+        log=fleet.log_lines(),
+        wrong=wrong,
+    )
+
+
+def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL": proxy.url,
+        "AWS_REGION": REGION,
+        "AWS_SECRET_ACCESS_KEY": "chaos",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **made.settings,
+        **genesys_environment(simulator),
+        "GENESYS_BATCH_SIZE": "5",
+        "MAX_CONCURRENCY": "15",
+        "INTAKE_CONCURRENCY": "3",
+        "HEARTBEAT_SECONDS": "2",
+        "STATE_MACHINE_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+        "VISIBILITY_TIMEOUT_SECONDS": "10",
+        "NOT_FOUND_AFTER_SECONDS": "10",
+        "DRAIN_SECONDS": "15",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": "0",
+    }
+
+
+async def _send(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float) -> None:
+    began = time.monotonic()
+    for start in range(0, len(sent), 10):
+        batch = sent[start : start + 10]
+        await asyncio.sleep(began + seconds * start / len(sent) - time.monotonic())
+        answer = await made.clients.sqs.send_message_batch(
+            QueueUrl=made.settings["EVENT_QUEUE_URL"],
+            Entries=[{"Id": str(n), "MessageBody": message.body} for n, message in enumerate(batch)],
+        )
+        assert len(answer["Successful"]) == len(batch)
+
+
+async def _settle(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float) -> accounting.Account:
+    """The account once every event has its end, or what it is when for so long none came to an end."""
+    moved, last = time.monotonic(), -1
+    letters = accounting.Letters()
+    while True:
+        account = accounting.account(sent, await accounting.look(made, letters))
+        if account.settled or time.monotonic() - moved > seconds:
+            return account
+        if (ended := account.count(*accounting.SETTLED)) != last:
+            moved, last = time.monotonic(), ended
+        await asyncio.sleep(2)

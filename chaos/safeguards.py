@@ -1,0 +1,198 @@
+# ruff: noqa: T201 -- a command prints
+"""`python -m chaos.safeguards`: take one safeguard away at a time, in a copy, and see which tests notice.
+
+A safeguard that can go without a test failing is one that nobody would miss until it counts. Takes most of an hour.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.tables import table
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LIMIT_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One safeguard taken away: `old` in `file` becomes `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "a message is deleted before its execution is confirmed",
+        "worker/runtime/intake.py",
+        "        outcomes: Counter[str] = Counter()\n",
+        "        outcomes: Counter[str] = Counter()\n        await self._queue.delete(messages)\n",
+    ),
+    Mutant(
+        "no condition on the write",
+        "worker/aws/records.py",
+        "                ConditionExpression=_NEWER_ONLY,\n"
+        '                ExpressionAttributeValues={":eventTime": item["eventTime"]},\n',
+        "",
+    ),
+    Mutant(
+        "open polls are cancelled at the stop",
+        "worker/runtime/slots.py",
+        "                task = await self._activity.poll()\n",
+        "                poll = asyncio.ensure_future(self._activity.poll())\n"
+        "                stop = asyncio.ensure_future(self._stopping.wait())\n"
+        "                await asyncio.wait({poll, stop}, return_when=asyncio.FIRST_COMPLETED)\n"
+        "                stop.cancel()\n"
+        "                if not poll.done():\n"
+        "                    poll.cancel()\n"
+        "                    return\n"
+        "                task = poll.result()\n",
+    ),
+    Mutant(
+        "no heartbeats",
+        "worker/runtime/heartbeats.py",
+        "call_later(seconds, self._start)\n",
+        "call_later(1e9, self._start)\n",
+    ),
+    Mutant(
+        "what a poll brings while draining is dropped",
+        "worker/runtime/slots.py",
+        "            if task is not None:\n                tick()\n",
+        "            if task is not None and not self._stopping.requested:\n                tick()\n",
+    ),
+    Mutant(
+        "work is not handed back at the drain's end",
+        "worker/runtime/slots.py",
+        "            work.interrupt(Interruption.DRAIN_OVER)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "a throttled start makes a dead letter",
+        "worker/runtime/intake.py",
+        "            except TryLaterError as error:\n                self._accepting.failed(error)\n",
+        "            except TryLaterError as error:\n                self._accepting.failed(error)\n"
+        '                call = self._quarantine(message, InvalidEventError("throttled", "throttled"))\n',
+    ),
+    Mutant(
+        "the execution's name is not the same on a redelivery",
+        "worker/events.py",
+        'digest = hashlib.sha256(f"{self.interaction_id}\\0{self.event_id}".encode()).hexdigest()',
+        "digest = hashlib.sha256(__import__('os').urandom(8)).hexdigest()",
+    ),
+    Mutant(
+        "held messages do not stay hidden",
+        "worker/runtime/intake.py",
+        "                    await self._queue.hide(list(running.values()), self._visibility_seconds)\n",
+        "                    pass\n",
+    ),
+    Mutant(
+        "a report is not retried",
+        "worker/runtime/slots.py",
+        "                if time.monotonic() > deadline:\n",
+        "                if True:\n",
+    ),
+)
+
+_PYTEST = ("-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider")
+CHECKS: dict[str, tuple[str, ...]] = {
+    "unit tests of the domain and the runtime": (
+        *_PYTEST,
+        "tests/unit/runtime",
+        "tests/unit/test_events.py",
+        "--deselect",
+        "tests/unit/runtime/test_model.py",
+    ),
+    "model": (*_PYTEST, "tests/unit/runtime/test_model.py"),
+    "processes on the embedded emulator": (
+        *_PYTEST,
+        "tests/process/test_nothing_is_lost.py",
+        "tests/integration/test_worker.py",
+    ),
+    "worker on LocalStack": (*_PYTEST, "chaos/test_worker.py", "-k", "not minute"),
+    "chaos run": (
+        "-m",
+        "chaos",
+        "--skip-conformance",
+        "--seed",
+        "1",
+        "--events",
+        "250",
+        "--seconds",
+        "45",
+        "--settle",
+        "60",
+        "--report",
+        "report",
+    ),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m chaos.safeguards", description=__doc__)
+    parser.add_argument("--only", help="mutants whose name has this text")
+    parser.add_argument("--check", action="append", choices=CHECKS, help="only these checks (default: all)")
+    args = parser.parse_args()
+    checks = args.check or list(CHECKS)
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory(prefix="safeguards-") as folder:
+        for mutant in MUTANTS:
+            if args.only and args.only not in mutant.name:
+                continue
+            copy = _copy(Path(folder) / str(len(rows)), mutant)
+            rows.append((mutant.name, *(_verdict(copy, CHECKS[check]) for check in checks)))
+            print(" | ".join(rows[-1]), flush=True)
+            shutil.rmtree(copy)
+    print(table(("without it", *checks), rows))
+    return int(any("caught" not in "".join(row[1:]) for row in rows))
+
+
+def _copy(target: Path, mutant: Mutant) -> Path:
+    """A copy of the project with the safeguard gone."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, capture_output=True, text=True, check=True)
+    for name in tracked.stdout.split("\0"):
+        if name and (_ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(_ROOT / name, target / name)
+    text = (target / mutant.file).read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        raise SystemExit(f"{mutant.file} has changed: there is no one place for “{mutant.name}”")
+    (target / mutant.file).write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    return target
+
+
+def _verdict(copy: Path, check: Sequence[str]) -> str:
+    """Whether the check noticed, and by what."""
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, *check],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "caught: does not end"
+    if done.returncode == 0:
+        return "not noticed"
+    for line in done.stdout.splitlines():
+        if line.startswith(("FAILED", "ERROR")):
+            return f"caught: {line.partition('::')[2].partition(' - ')[0]}"
+        if line.startswith("BROKEN"):
+            return f"caught: {line.removeprefix('BROKEN: ')}"
+    return f"caught: {(done.stdout + done.stderr).strip().splitlines()[-1]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

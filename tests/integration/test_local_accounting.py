@@ -1,0 +1,144 @@
+"""The demo's accounting against a real table, queue and state machine: it calls nothing accounted for that is not."""
+
+import json
+import uuid
+
+import pytest
+
+from tests.conftest import Stack
+from worker.events import InteractionEvent, utc_text
+from worker.local.demo.accounting import Accounting
+from worker.local.simulator.conversations import conversation
+from worker.local.traffic import Event, make_events
+
+
+@pytest.fixture
+def accounting(stack: Stack) -> Accounting:
+    return Accounting(stack.clients, stack.settings)
+
+
+def _sent(accounting: Accounting) -> tuple[Event, str]:
+    event, event_id = make_events(1, "seed")[0], str(uuid.uuid4())
+    accounting.sent(event, event_id)
+    return event, event_id
+
+
+async def _store(stack: Stack, event: Event, event_id: str, channels: tuple[str, ...] | None = None) -> None:
+    told = conversation(event.interaction_id)
+    await stack.clients.dynamodb.put_item(
+        TableName=stack.settings["INTERACTION_TABLE_NAME"],
+        Item={
+            "interactionId": {"S": event.interaction_id},
+            "eventId": {"S": event_id},
+            "startTime": {"S": utc_text(told.start)},
+            "channels": {"L": [{"S": channel} for channel in channels or told.channels]},
+            "processedAt": {"S": utc_text(event.time)},
+        },
+    )
+
+
+async def _dead_letter(stack: Stack, body: str, reason: str) -> None:
+    await stack.clients.sqs.send_message(
+        QueueUrl=stack.settings["DEAD_LETTER_QUEUE_URL"],
+        MessageBody=body,
+        MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+    )
+
+
+async def _execution(stack: Stack, name: str) -> None:
+    await stack.clients.stepfunctions.start_execution(
+        stateMachineArn=stack.settings["STATE_MACHINE_ARN"],
+        name=name,
+        input=json.dumps({"interactionId": "x", "eventType": "x", "timestamp": "x", "eventId": "x"}),
+    )
+
+
+async def test_an_event_that_is_nowhere_is_lost(accounting: Accounting) -> None:
+    _sent(accounting)
+    account = await accounting.settle()
+    assert (account.events, account.lost, account.accounted, account.complete) == (1, 1, 0, False)
+
+
+async def test_an_item_of_another_event_of_the_interaction_does_not_count(stack: Stack, accounting: Accounting) -> None:
+    event, _ = _sent(accounting)
+    await _store(stack, event, "another-event")
+    assert (await accounting.settle()).lost == 1
+
+
+async def test_an_item_counts_as_stored_only_with_what_the_simulator_tells(
+    stack: Stack, accounting: Accounting
+) -> None:
+    await _store(stack, *_sent(accounting))
+    await _store(stack, *_sent(accounting), channels=("carrier pigeon",))
+    account = await accounting.settle()
+    assert (account.stored, account.wrong, account.lost, account.complete) == (1, 1, 0, False)
+    assert account.latencies == [pytest.approx(0, abs=0.001)]
+
+
+async def test_a_running_execution_keeps_its_event_open(stack: Stack, accounting: Accounting) -> None:
+    event, event_id = _sent(accounting)
+    known = InteractionEvent(event.interaction_id, event.event_type, event.time, event_id)
+    await _execution(stack, known.execution_name)
+    account = await accounting.settle()
+    assert (account.open, account.lost, account.extra_executions) == (1, 0, 0)
+
+
+async def test_a_message_in_the_queue_keeps_one_event_open_and_no_more(stack: Stack, accounting: Accounting) -> None:
+    event, event_id = _sent(accounting)
+    _sent(accounting)
+    await stack.clients.sqs.send_message(
+        QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=event.envelope(event_id)
+    )
+    account = await accounting.settle()
+    assert (account.open, account.lost) == (1, 1)
+
+
+async def test_both_kinds_of_dead_letter_count_once_by_reason_and_stay_in_the_queue(
+    stack: Stack, accounting: Accounting
+) -> None:
+    _, event_id = _sent(accounting)
+    accounting.sent_malformed("not JSON")
+    await _dead_letter(stack, "not JSON", "invalid_json")
+    for _ in range(2):
+        await _dead_letter(stack, json.dumps({"eventId": event_id, "error": {}}), "Interaction.NotFound")
+    for _ in range(2):
+        account = await accounting.settle()
+        assert account.reasons == {"invalid_json": 1, "Interaction.NotFound": 1}
+        assert account.complete
+        assert (await accounting.counts())["dead_lettered"] == 3
+
+
+async def test_a_changed_body_is_not_the_letter_of_what_was_sent(stack: Stack, accounting: Accounting) -> None:
+    accounting.sent_malformed("not JSON")
+    await _dead_letter(stack, "not JSON ", "invalid_json")
+    assert (await accounting.settle()).lost == 1
+
+
+async def test_a_second_execution_of_a_redelivery_is_an_effect_and_makes_it_incomplete(
+    stack: Stack, accounting: Accounting
+) -> None:
+    event, event_id = _sent(accounting)
+    await _store(stack, event, event_id)
+    accounting.redelivered = 1
+    assert (await accounting.settle()).duplicates == 1
+    for index in range(2):
+        await _execution(stack, f"made-up-{index}")
+    account = await accounting.settle()
+    assert (account.stored, account.extra_executions, account.duplicates, account.complete) == (1, 1, 0, False)
+
+
+async def test_the_example_is_an_item_as_plain_json(stack: Stack, accounting: Accounting) -> None:
+    assert await accounting.example() is None
+    await stack.clients.dynamodb.put_item(
+        TableName=stack.settings["INTERACTION_TABLE_NAME"],
+        Item={
+            "interactionId": {"S": "made-up"},
+            "channels": {"L": [{"S": "voice"}, {"NULL": True}]},
+            "extra": {"M": {"whole": {"N": "3"}, "part": {"N": "2.5"}, "yes": {"BOOL": True}}},
+        },
+    )
+    assert await accounting.example() == {
+        "interactionId": "made-up",
+        "channels": ["voice", None],
+        "extra": {"whole": 3, "part": 2.5, "yes": True},
+    }

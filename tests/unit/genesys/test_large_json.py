@@ -1,0 +1,78 @@
+"""Answers of any size, read whole or piece by piece, to the same effect."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from worker.genesys import large_json
+from worker.genesys.large_json import read_conversations
+
+FILLING = [{"number": number, "text": 'a "quoted" text'} for number in range(200)]
+
+
+@pytest.fixture(params=["whole", "piece by piece"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "piece by piece":
+        monkeypatch.setattr(large_json, "WHOLE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ('{"conversations": []}', []),
+        ("{}", []),
+        (' { "conversations" : [ 1 , {"a": [2]} , null ] , "x" : {"conversations": [9]} } \n', [1, {"a": [2]}, None]),
+        ('{"x": [1, 2], "conversations": [{"a": "]}"}]}', [{"a": "]}"}]),
+        ('{"conversations": null}', []),
+    ],
+)
+async def test_conversations_are_found_wherever_they_stand(body: str, found: list[Any]) -> None:
+    assert await read_conversations(body.encode()) == found
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        " ",
+        "[]",
+        "5",
+        "{",
+        '{"conversations"',
+        '{"conversations": [',
+        '{"conversations": [1',
+        '{"conversations": [1,',
+        '{"conversations": [1}',
+        '{"conversations": [1 2]}',
+        '{"conversations": []',
+        '{"conversations": []} x',
+        '{"conversations": 5}',
+        '{"conversations": "text"}',
+        "{conversations: []}",
+        '{"conversations": [' + "[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+async def test_what_is_no_such_answer_is_a_value_error(body: str | bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any
+        await read_conversations(body if isinstance(body, bytes) else body.encode())
+
+
+async def test_the_loop_runs_while_a_large_answer_is_read() -> None:
+    body = json.dumps({"conversations": [{"conversationId": str(n), "filling": FILLING} for n in range(1000)]}).encode()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    assert len(await read_conversations(body)) == 1000
+    counting.cancel()
+    assert turns > 5

@@ -1,0 +1,252 @@
+"""The `dlq` command: look at dead letters, and send them through again."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from worker.aws.clients import AWS_ERRORS, call_config, error_code, new_session, require_credentials
+from worker.aws.letters import BATCH, RECEIVERS, open_queue
+from worker.commands.dlq.redrive import Redrive, Tally
+from worker.commands.text import Progress, age, printable, table, width
+from worker.events import utc_text
+from worker.letter import Letter
+from worker.settings import Settings, SettingsError, load_settings
+
+_HOLD_SECONDS = 120
+_SHOWN_FAILURES = 20
+_LONGEST_ERROR = 48
+
+_READING = (
+    "SQS can only be received from, not listed. So this command hides the letters while it reads and makes them "
+    "visible again the moment it ends. Meanwhile another run sees fewer of them; letters that another run, or one "
+    "that was killed, has hidden are counted as hidden and come back by themselves. Each look adds one to a letter's "
+    "receive count. One pass reads up to 50,000 letters."
+)
+
+_REDRIVING = (
+    "A failed interaction gets a new execution, whose name is derived from the failed one; a quarantined body goes "
+    "back to the event queue untouched. A letter is removed only after that is confirmed. Killed half-way, run it "
+    "again: an execution that was started already is found by its name and not started twice, and an event that was "
+    "sent twice has the same execution name both times, so the second one is a duplicate for the intake. An event "
+    "that is still unreadable comes back as a new letter, which this run leaves alone. Letters of other senders are "
+    "left. Exit status 1 if any letter failed."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's sub-commands and their options."""
+    commands = parser.add_subparsers(dest="dlq_command", metavar="list|show|redrive", required=True)
+    listing = commands.add_parser("list", help="one line for each dead letter", description=_READING)
+    listing.add_argument("--json", action="store_true", help="a JSON array on stdout, without the bodies")
+    show = commands.add_parser("show", help="one dead letter in full, with its body", description=_READING)
+    show.add_argument("id", metavar="ID", help="interaction id or message id")
+    redrive = commands.add_parser("redrive", help="send dead letters through again", description=_REDRIVING)
+    redrive.add_argument("--error", metavar="NAME", help="only letters with this error name or reason")
+    redrive.add_argument("--id", metavar="ID", help="only letters of this interaction id, or with this message id")
+    redrive.add_argument("--limit", type=_positive, metavar="N", help="at most so many letters")
+    redrive.add_argument("--dry-run", action="store_true", help="only say what would be sent through again")
+    for command in (listing, show, redrive):
+        command.add_argument(
+            "--hold",
+            type=_hold,
+            default=_HOLD_SECONDS,
+            metavar="SECONDS",
+            help="when this run is killed, the letters it had in hand are hidden for so long (default: %(default)s)",
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one of the sub-commands.
+
+    Raises SettingsError. An AWS call that fails is one line on stderr and exit status 1.
+    """
+    command: Callable[[argparse.Namespace, Settings], Coroutine[None, None, int]] = {
+        "list": _list,
+        "show": _show,
+        "redrive": _redrive,
+    }[args.dlq_command]
+    settings = load_settings()
+    try:
+        return asyncio.run(command(args, settings))
+    except SettingsError:
+        raise
+    except AWS_ERRORS as error:
+        print(f"dlq {args.dlq_command}: {error_code(error)}: {error}", file=sys.stderr)
+        print("`doctor` checks the queues, the permissions and the endpoint.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the letters that were not removed are visible again", file=sys.stderr)
+        return 130
+
+
+async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter | None]) -> tuple[list[Letter], int]:
+    """What `keep` makes of each letter, oldest first, and how many were hidden before."""
+    session = new_session()
+    await require_credentials(session)
+    found: list[Letter] = []
+    async with open_queue(session, settings.dead_letter_queue_url, hold) as (queue, _):
+        counts = await queue.counts()
+        with Progress("read", counts.visible) as progress:
+            seen = 0
+
+            async def visit(letters: Sequence[Letter]) -> set[str]:
+                nonlocal seen
+                seen += len(letters)
+                found.extend(filter(None, map(keep, letters)))
+                progress.update(seen)
+                return set()
+
+            await queue.walk(visit, enough=lambda: False, removes=False)
+    return sorted(found, key=lambda letter: (letter.sent, letter.message_id)), counts.hidden
+
+
+async def _list(args: argparse.Namespace, settings: Settings) -> int:
+    # Without the bodies, which may be a megabyte each.
+    letters, hidden = await _read(settings, args.hold, lambda letter: replace(letter, body=""))
+    if args.json:
+        print(json.dumps([_summary(letter) for letter in letters], indent=2))
+        return 0
+    if letters:
+        now = datetime.now(UTC)
+        rows = [
+            (
+                age(now - letter.sent),
+                letter.origin,
+                printable(letter.error, _LONGEST_ERROR),
+                letter.interaction_id,
+                printable(letter.message_id),
+            )
+            for letter in letters
+        ]
+        print(table(("AGE", "ORIGIN", "ERROR", "INTERACTION", "MESSAGE"), rows, width()))
+        print()
+    print(f"{_number(len(letters), 'dead letter')}{_by_error(Counter(letter.error for letter in letters))}")
+    _tell_hidden(hidden)
+    return 0
+
+
+async def _show(args: argparse.Namespace, settings: Settings) -> int:
+    letters, hidden = await _read(settings, args.hold, lambda letter: letter if letter.names(args.id) else None)
+    for letter in letters:
+        print(_in_full(letter))
+    if not letters:
+        print(f"no dead letter has the interaction id or message id {printable(args.id)}", file=sys.stderr)
+        _tell_hidden(hidden)
+        return 1
+    return 0
+
+
+async def _redrive(args: argparse.Namespace, settings: Settings) -> int:
+    session = new_session()
+    await require_credentials(session)
+    calls = call_config(BATCH * RECEIVERS, attempts=3)
+    async with (
+        open_queue(session, settings.dead_letter_queue_url, args.hold) as (queue, sqs),
+        session.create_client("stepfunctions", config=calls) as sfn,
+    ):
+        counts = await queue.counts()
+        total = min(counts.visible, args.limit or counts.visible)
+        with Progress("would redrive" if args.dry_run else "redriven", total) as progress:
+            redrive = Redrive(
+                queue,
+                sqs,
+                sfn,
+                event_queue_url=settings.event_queue_url,
+                state_machine_arn=settings.state_machine_arn,
+                select=lambda letter: _selected(letter, args.error, args.id),
+                limit=args.limit,
+                dry_run=args.dry_run,
+                seen=lambda tally: progress.update(*_progress(tally, args.dry_run)),
+            )
+            tally = await redrive.run()
+    return _report(tally, dry_run=args.dry_run, hidden=counts.hidden)
+
+
+def _selected(letter: Letter, error: str | None, wanted_id: str | None) -> bool:
+    return error in {None, letter.error} and (wanted_id is None or letter.names(wanted_id))
+
+
+def _progress(tally: Tally, dry_run: bool) -> tuple[int, str]:
+    note = f"{len(tally.failed)} failed" if tally.failed else ""
+    return (tally.matching if dry_run else tally.redriven), note
+
+
+def _report(tally: Tally, *, dry_run: bool, hidden: int) -> int:
+    if dry_run:
+        print(f"would redrive {_number(tally.matching, 'letter')}{_by_error(tally.by_error)}")
+    else:
+        print(f"redriven {tally.redriven} of {_number(tally.matching, 'letter')}{_by_error(tally.by_error)}")
+    if tally.foreign:
+        print(f"left {_number(tally.foreign, 'letter')} of other senders: `dlq list` shows origin `foreign`")
+    for letter, problem in tally.failed[:_SHOWN_FAILURES]:
+        print(f"failed: {printable(letter.message_id)} {letter.interaction_id}: {printable(problem)}", file=sys.stderr)
+    if len(tally.failed) > _SHOWN_FAILURES:
+        print(f"failed: {len(tally.failed) - _SHOWN_FAILURES} more", file=sys.stderr)
+    _tell_hidden(hidden)
+    return 1 if tally.failed else 0
+
+
+def _tell_hidden(hidden: int) -> None:
+    if hidden:
+        print(
+            f"about {_number(hidden, 'more letter')} hidden when this began, held by another run or one that was "
+            "killed; run again when its hold is over",
+            file=sys.stderr,
+        )
+
+
+def _summary(letter: Letter) -> dict[str, str | int | None]:
+    return {
+        "messageId": letter.message_id,
+        "interactionId": None if letter.interaction_id == "-" else letter.interaction_id,
+        "origin": letter.origin,
+        "error": None if letter.error == "-" else letter.error,
+        "sentAt": utc_text(letter.sent),
+        "receives": letter.receives,
+        "executionArn": letter.failure.execution_arn if letter.failure else None,
+    }
+
+
+def _in_full(letter: Letter) -> str:
+    facts = {
+        "message": letter.message_id,
+        "origin": letter.origin,
+        "error": letter.error,
+        "interaction": letter.interaction_id,
+        "sent": f"{utc_text(letter.sent)} ({age(datetime.now(UTC) - letter.sent)} ago)",
+        "receives": str(letter.receives),
+    }
+    if letter.failure is not None:
+        facts |= {"execution": letter.failure.execution_arn, "cause": letter.failure.cause}
+    facts |= {f"attribute {name}": value for name, value in sorted(letter.attributes.items())}
+    widest = max(map(len, facts))
+    lines = [f"{printable(name):<{widest}}  {printable(value)}" for name, value in facts.items()]
+    return "\n".join([*lines, "body:", printable(letter.body, keep="\n\t"), ""])
+
+
+def _by_error(errors: Counter[str]) -> str:
+    parts = [f"{count} {printable(error, _LONGEST_ERROR)}" for error, count in errors.most_common()]
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _hold(text: str) -> int:
+    seconds = int(text)
+    if not 2 <= seconds <= 43_200:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError("must be 2 to 43200, SQS's longest visibility timeout")
+    return seconds

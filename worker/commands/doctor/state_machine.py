@@ -1,0 +1,168 @@
+"""Checks of the state machine and its activity."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from worker.commands.doctor.checks import Asker, AwsCallError, Finding, cannot_look, failed, ok, skipped
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_stepfunctions import SFNClient
+
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws", ".api.aws")
+
+_NO_TOKEN = frozenset({"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"})
+
+_MADE_UP_TOKEN = "interaction-worker-doctor"  # noqa: S105
+
+_ILLEGAL_NAME = "interaction-worker doctor <>"
+"""No execution can have this name."""
+
+
+async def check_state_machine(ask: Asker, sfn: "SFNClient", settings: Settings) -> list[Finding]:
+    """The state machine: there, STANDARD, and its activity, heartbeats and dead-letter queue those of the settings."""
+    name = "state machine"
+    permission = "states:StartExecution"
+    try:
+        described = await ask(sfn, sfn.describe_state_machine(stateMachineArn=settings.state_machine_arn))
+    except AwsCallError as error:
+        if error.code != "StateMachineDoesNotExist":
+            found = cannot_look(name, error)
+            if found.status == "FAILED":
+                return [found, skipped(permission, f"not checked: see {name}")]
+            return [found, await _start_permission(ask, sfn, permission, settings)]
+        found = failed(
+            name,
+            "STATE_MACHINE_ARN: there is no such state machine",
+            "set it to an ARN of `aws stepfunctions list-state-machines` in AWS_REGION",
+        )
+        return [found, skipped(permission, "not checked: see state machine")]
+    if described["type"] != "STANDARD":
+        found = failed(
+            name,
+            f"STATE_MACHINE_ARN: is {described['type']}, which has no activities, and no lasting execution names",
+            "create it with the type STANDARD; the type of a state machine can't be changed",
+        )
+        return [found, skipped(permission, "not checked: see state machine")]
+    findings = [ok(name, "STANDARD"), *_definition(described.get("definition"), settings)]
+    return [*findings, await _start_permission(ask, sfn, permission, settings)]
+
+
+async def _start_permission(ask: Asker, sfn: "SFNClient", name: str, settings: Settings) -> Finding:
+    if "intake" not in settings.roles:
+        return skipped(name, "not needed: ROLES has no intake")
+    host = urlsplit(sfn.meta.endpoint_url).hostname or ""
+    if not host.endswith(_AWS_HOSTS):
+        return skipped(name, f"not checked: {host} is not AWS and might start what AWS refuses")
+    return await start_permission(ask, sfn, name, settings.state_machine_arn)
+
+
+async def start_permission(ask: Asker, sfn: "SFNClient", name: str, state_machine_arn: str) -> Finding:
+    """Asks for an execution under an illegal name, which AWS never starts."""
+    call = sfn.start_execution(stateMachineArn=state_machine_arn, name=_ILLEGAL_NAME, input="{}")
+    return await ask.permission(name, sfn, call, frozenset({"InvalidName", "ValidationException"}))
+
+
+def _definition(text: str | None, settings: Settings) -> list[Finding]:
+    name = "heartbeats"
+    if not text:
+        return [skipped(name, "not checked: the definition is encrypted with a key that these credentials can't use")]
+    definition = json.loads(text)
+    tasks = [task for task in _tasks(definition) if task.get("Resource") == settings.activity_arn]
+    if not tasks:
+        others = sorted({str(t.get("Resource")) for t in _tasks(definition) if ":activity:" in str(t.get("Resource"))})
+        return [
+            failed(
+                name,
+                "no task of the state machine names ACTIVITY_ARN"
+                + (f"; it has {', '.join(others)}" if others else ", nor any other activity"),
+                "set ACTIVITY_ARN to the activity in the definition, or deploy the definition with this one",
+            )
+        ]
+    return [_heartbeats(name, tasks[0], settings), _dead_letters(definition, settings)]
+
+
+def _heartbeats(name: str, task: dict[str, Any], settings: Settings) -> Finding:
+    seconds = task.get("HeartbeatSeconds")
+    if not isinstance(seconds, int):
+        return failed(
+            name,
+            "the state machine's task has no HeartbeatSeconds, so that a dead worker is noticed only when the task "
+            f"times out ({task.get('TimeoutSeconds', 'never')} s)",
+            "add HeartbeatSeconds to the task, for example 60",
+        )
+    if settings.heartbeat_seconds * 2 >= seconds:
+        return failed(
+            name,
+            f"HEARTBEAT_SECONDS ({settings.heartbeat_seconds:g}) is not under half the state machine's "
+            f"HeartbeatSeconds ({seconds})",
+            f"set HEARTBEAT_SECONDS below {seconds / 2:g}, or raise the state machine's",
+        )
+    if settings.state_machine_heartbeat_seconds != seconds:
+        return failed(
+            name,
+            f"STATE_MACHINE_HEARTBEAT_SECONDS ({settings.state_machine_heartbeat_seconds}) is not the state "
+            f"machine's HeartbeatSeconds ({seconds})",
+            f"set STATE_MACHINE_HEARTBEAT_SECONDS={seconds}",
+        )
+    return ok(name, f"every {settings.heartbeat_seconds:g} s, the state machine waits {seconds} s")
+
+
+def _dead_letters(definition: dict[str, Any], settings: Settings) -> Finding:
+    name = "dead letters"
+    wanted = urlsplit(settings.dead_letter_queue_url).path.rstrip("/")
+    urls = [
+        str(task.get("Parameters", {}).get("QueueUrl"))
+        for task in _tasks(definition)
+        if str(task.get("Resource")).endswith(":sqs:sendMessage")
+    ]
+    if any(urlsplit(url).path.rstrip("/") == wanted for url in urls):
+        return ok(name, "the state machine sends them to DEAD_LETTER_QUEUE_URL")
+    return failed(
+        name,
+        "no task of the state machine sends to DEAD_LETTER_QUEUE_URL" + (f"; it has {', '.join(urls)}" if urls else ""),
+        "deploy the definition with this queue, or set DEAD_LETTER_QUEUE_URL to the one it names",
+    )
+
+
+def _tasks(definition: Any) -> Iterator[dict[str, Any]]:
+    """Every Task state, also inside Map and Parallel."""
+    if isinstance(definition, dict):
+        if definition.get("Type") == "Task":
+            yield definition
+        for value in definition.values():
+            yield from _tasks(value)
+    elif isinstance(definition, list):
+        for value in definition:
+            yield from _tasks(value)
+
+
+async def check_activity(ask: Asker, sfn: "SFNClient", settings: Settings) -> list[Finding]:
+    """The activity: there, and reports to it allowed."""
+    name = "activity"
+    reports = ("states:SendTaskHeartbeat", "states:SendTaskSuccess", "states:SendTaskFailure")
+    try:
+        await ask(sfn, sfn.describe_activity(activityArn=settings.activity_arn))
+        found = ok(name, "there")
+    except AwsCallError as error:
+        found = cannot_look(name, error)
+        if error.code == "ActivityDoesNotExist":
+            found = failed(
+                name,
+                "ACTIVITY_ARN: there is no such activity",
+                "set it to an ARN of `aws stepfunctions list-activities` in AWS_REGION",
+            )
+    if "activity" not in settings.roles:
+        return [found, *(skipped(report, "not needed: ROLES has no activity") for report in reports)]
+    if found.status == "FAILED":
+        return [found, *(skipped(report, f"not checked: see {name}") for report in reports)]
+    poll = skipped("states:GetActivityTask", "not checked: every poll can take a task away")
+    calls: list[Any] = [
+        sfn.send_task_heartbeat(taskToken=_MADE_UP_TOKEN),
+        sfn.send_task_success(taskToken=_MADE_UP_TOKEN, output="{}"),
+        sfn.send_task_failure(taskToken=_MADE_UP_TOKEN, error="doctor"),
+    ]
+    permissions = [await ask.permission(r, sfn, call, _NO_TOKEN) for r, call in zip(reports, calls, strict=True)]
+    return [found, poll, *permissions]
