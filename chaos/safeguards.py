@@ -78,8 +78,8 @@ MUTANTS = (
     Mutant(
         "a throttled start makes a dead letter",
         "worker/runtime/intake.py",
-        "            except TryLaterError as error:\n                self._accepting.failed(error)\n",
-        "            except TryLaterError as error:\n                self._accepting.failed(error)\n"
+        "            except NotConfirmedError as error:\n                self._accepting.failed(error)\n",
+        "            except NotConfirmedError as error:\n                self._accepting.failed(error)\n"
         '                call = self._quarantine(message, InvalidEventError("throttled", "throttled"))\n',
     ),
     Mutant(
@@ -91,7 +91,7 @@ MUTANTS = (
     Mutant(
         "held messages do not stay hidden",
         "worker/runtime/intake.py",
-        "                    await self._queue.hide(list(running.values()), self._visibility_seconds)\n",
+        "                    await self._queue.keep_hidden(list(running.values()))\n",
         "                    pass\n",
     ),
     Mutant(

@@ -36,7 +36,7 @@ from worker.runtime.lifecycle import Lifecycle
 from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
-from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
+from worker.settings import HAND_BACK_SECONDS, Problem, Settings, SettingsError, load_settings
 from worker.telemetry.http import serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
@@ -160,7 +160,7 @@ class _Service:
                 open_shared_cache(settings.shared_cache_url, clients.dynamodb)
             )
         except ValueError as error:
-            raise SettingsError([f"SHARED_CACHE_URL: {error}"]) from error
+            raise SettingsError(Problem("SHARED_CACHE_URL", str(error))) from error
         genesys = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
         details = TransformedDetails(genesys, self._transform) if self._transform else genesys
         process = Process(

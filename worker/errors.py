@@ -86,8 +86,19 @@ ERROR_NAMES = frozenset(
 )
 
 
-class TryLaterError(Exception):
-    """An AWS call was not confirmed: throttled, no answer, or refused for a reason that is not the message's fault."""
+class NotConfirmedError(Exception):
+    """An AWS call was not confirmed: throttled, unanswered, or refused for a reason that is not the message's fault.
+
+    `code` is the AWS error code, or the name of the exception where there was no answer.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+TryLaterError = NotConfirmedError
+"""The name of 0.1.0, for functions of users that import it."""
 
 
 class TaskGoneError(Exception):

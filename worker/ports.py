@@ -35,8 +35,8 @@ class DetailsSource(Protocol):
     async def fetch(self, interaction_id: str) -> Details:
         """The details of one interaction.
 
-        Raises errors.RateLimited, Unauthorized, Unavailable, NotReady or Invalid. Cancelling a call gives up this
-        caller's interest only; other callers of the same request are not disturbed.
+        Raises errors.RateLimited, Unauthorized, Unavailable, NotReady or Invalid.
+        Cancelling a call gives up this caller's interest only; other callers of the same request are not disturbed.
         """
 
 
@@ -96,13 +96,16 @@ class EventQueue(Protocol):
     async def delete(self, messages: Sequence[Message]) -> None:
         """Remove up to ten messages; one that cannot be removed is delivered again later, and only logged here."""
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        """Set how long from now up to ten messages stay hidden; 0 gives them back at once."""
+    async def keep_hidden(self, messages: Sequence[Message]) -> None:
+        """Keep up to ten messages hidden from other receivers for another visibility timeout from now."""
+
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        """Make up to ten messages visible again, at once."""
 
     async def quarantine(self, message: Message, reason: str) -> None:
         """Put the untouched body into the dead-letter queue; returns only when that is confirmed.
 
-        Raises errors.TryLaterError.
+        Raises errors.NotConfirmedError.
         """
 
 
@@ -112,7 +115,7 @@ class StateMachine(Protocol):
     async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
         """Start the event's execution, or find that it exists already; returns only when that is confirmed.
 
-        Raises errors.TryLaterError for a throttle, an outage or a wrong configuration, none of which is the event's
+        Raises errors.NotConfirmedError for a throttle, an outage or a wrong configuration, none of which is the event's
         fault, and events.InvalidEventError when Step Functions can never take this event.
         """
 
@@ -134,17 +137,17 @@ class ActivityQueue(Protocol):
 
         A task is handed out once, so a poll is never cancelled while it can still be awaited.
 
-        Raises errors.TryLaterError.
+        Raises errors.NotConfirmedError.
         """
 
     async def heartbeat(self, token: str) -> None:
-        """Say that the task is still worked on. Raises errors.TaskGoneError or TryLaterError."""
+        """Say that the task is still worked on. Raises errors.TaskGoneError or NotConfirmedError."""
 
     async def succeed(self, token: str, output: str) -> None:
-        """Report success. Raises errors.TaskGoneError or TryLaterError."""
+        """Report success. Raises errors.TaskGoneError or NotConfirmedError."""
 
     async def fail(self, token: str, error: str, cause: str) -> None:
-        """Report failure under a name that the state machine knows. Raises errors.TaskGoneError or TryLaterError."""
+        """Report failure under a name of errors.ERROR_NAMES. Raises errors.TaskGoneError or NotConfirmedError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +178,11 @@ class QueueDepths(Protocol):
     """How much waits in the queues."""
 
     async def depths(self) -> Mapping[tuple[Queue, QueueState], int]:
-        """Messages by queue and state. Raises errors.TryLaterError."""
+        """Messages by queue and state. Raises errors.NotConfirmedError."""
 
 
 class TaskProtection(Protocol):
     """The container platform's protection against scaling in."""
 
     async def protect(self, minutes: int | None) -> None:
-        """Protect this task for `minutes`, or no longer with None. Raises errors.TryLaterError."""
+        """Protect this task for `minutes`, or no longer with None. Raises errors.NotConfirmedError."""

@@ -2,7 +2,7 @@
 
 import re
 import resource
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -65,12 +65,27 @@ S3Url = Annotated[
 ]
 
 
-class SettingsError(Exception):
-    """Settings are missing or wrong. `problems` has one readable line for each, without any value of a secret."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One setting that is missing or wrong; no field has the value of a secret."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+    setting: str
+    """Its name in the environment."""
+    text: str
+    """What is wrong."""
+    fix: str = ""
+    """What to do; empty where `text` says it already."""
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.text}" + (f"; {self.fix}" if self.fix else "")
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong: one problem for each."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
 
 
 class Settings(BaseSettings):
@@ -210,31 +225,45 @@ class Settings(BaseSettings):
             raise ValueError(f"names no {'table' if url.scheme == 'dynamodb' else 'host'} after {url.scheme}://")
         return value
 
-    def conflicts(self) -> list[str]:
-        """What is wrong between settings that are right one by one, a line each."""
+    def conflicts(self) -> list[Problem]:
+        """What is wrong between settings that are right one by one."""
         found = []
         if self.event_queue_url == self.dead_letter_queue_url:
             found.append(
-                "DEAD_LETTER_QUEUE_URL: is the event queue itself, so a dead letter would come back for ever; "
-                "name a queue of its own"
+                Problem(
+                    "DEAD_LETTER_QUEUE_URL",
+                    "is the event queue itself, so a dead letter would come back for ever",
+                    "name a queue of its own",
+                )
             )
         if self.heartbeat_seconds * 2 >= self.state_machine_heartbeat_seconds:
             found.append(
-                f"HEARTBEAT_SECONDS: {self.heartbeat_seconds:g} is not under half the state machine's HeartbeatSeconds "
-                f"({self.state_machine_heartbeat_seconds}, STATE_MACHINE_HEARTBEAT_SECONDS), so that one late "
-                "heartbeat would fail the task"
+                Problem(
+                    "HEARTBEAT_SECONDS",
+                    f"{self.heartbeat_seconds:g} is not under half the state machine's HeartbeatSeconds "
+                    f"({self.state_machine_heartbeat_seconds}, STATE_MACHINE_HEARTBEAT_SECONDS), so that one late "
+                    "heartbeat would fail the task",
+                    "lower it",
+                )
             )
         if self.drain_seconds + HAND_BACK_SECONDS > self.stop_timeout_seconds:
             found.append(
-                f"DRAIN_SECONDS: {self.drain_seconds:g} leaves less than {HAND_BACK_SECONDS} s before the container's "
-                f"stop time-out ({self.stop_timeout_seconds:g}, STOP_TIMEOUT_SECONDS)"
+                Problem(
+                    "DRAIN_SECONDS",
+                    f"{self.drain_seconds:g} leaves less than {HAND_BACK_SECONDS} s before the container's "
+                    f"stop timeout ({self.stop_timeout_seconds:g}, STOP_TIMEOUT_SECONDS)",
+                    f"set it to at most {max(0, self.stop_timeout_seconds - HAND_BACK_SECONDS):g}",
+                )
             )
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         wanted = 2 * (self.max_concurrency + self.intake_concurrency) + _SPARE_FILES
         if files != resource.RLIM_INFINITY and wanted > files:
             found.append(
-                f"MAX_CONCURRENCY: {self.max_concurrency} slots need {wanted} open files and the process may have "
-                f"{files}; lower it or raise the limit (ulimit -n)"
+                Problem(
+                    "MAX_CONCURRENCY",
+                    f"{self.max_concurrency} slots need {wanted} open files and the process may have {files}",
+                    "lower it or raise the limit (ulimit -n)",
+                )
             )
         return found
 
@@ -242,23 +271,23 @@ class Settings(BaseSettings):
 def load_settings(*, with_conflicts: bool = True) -> Settings:
     """Settings from the environment.
 
-    Raises SettingsError with a line for each wrong one. `with_conflicts=False` leaves out the checks between settings,
-    for `doctor`, which reports them in its table.
+    Raises SettingsError with a problem for each wrong one. `with_conflicts=False` leaves out the checks between
+    settings, for `doctor`, which reports them in its table.
     """
     try:
         settings = Settings()
     except ValidationError as error:
-        raise SettingsError([_line(dict(fault)) for fault in error.errors(include_url=False)]) from None
+        raise SettingsError(*(_problem(dict(fault)) for fault in error.errors(include_url=False))) from None
     if with_conflicts and (problems := settings.conflicts()):
-        raise SettingsError(problems)
+        raise SettingsError(*problems)
     return settings
 
 
-def _line(fault: dict[str, Any]) -> str:
-    """One fault as `NAME: what is wrong`; the value stays out, as it could be a secret pasted into the wrong name."""
+def _problem(fault: dict[str, Any]) -> Problem:
+    """One fault that pydantic found; the value stays out, as it could be a secret pasted into the wrong name."""
     name = str(fault["loc"][0]).upper()
     if fault["type"] == "missing":
         description = Settings.model_fields[name.lower()].description
-        return f"{name}: is required and not set ({description})"
+        return Problem(name, f"is required and not set ({description})")
     message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}"
+    return Problem(name, f"{message[0].lower()}{message[1:]}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
 
@@ -31,7 +31,8 @@ class FakeQueue:
 
     batches: list[list[Message]] = field(default_factory=list)
     deleted: list[Message] = field(default_factory=list)
-    hidden: list[tuple[Message, int]] = field(default_factory=list)
+    kept_hidden: list[Message] = field(default_factory=list)
+    given_back: list[Message] = field(default_factory=list)
     quarantined: list[tuple[Message, str]] = field(default_factory=list)
     quarantine_failures: int = 0
     receive_failures: int = 0
@@ -42,7 +43,7 @@ class FakeQueue:
     async def receive(self) -> Sequence[Message]:
         if self.receive_failures:
             self.receive_failures -= 1
-            raise TryLaterError("Throttling")
+            raise NotConfirmedError("Throttling")
         if self.batches:
             return self.batches.pop(0)
         self.polling.set()
@@ -52,13 +53,16 @@ class FakeQueue:
     async def delete(self, messages: Sequence[Message]) -> None:
         self.deleted += messages
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        self.hidden += [(message, seconds) for message in messages]
+    async def keep_hidden(self, messages: Sequence[Message]) -> None:
+        self.kept_hidden += messages
+
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        self.given_back += messages
 
     async def quarantine(self, message: Message, reason: str) -> None:
         if self.quarantine_failures:
             self.quarantine_failures -= 1
-            raise TryLaterError("Throttling")
+            raise NotConfirmedError("Throttling")
         self.quarantined.append((message, reason))
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from worker.aws.clients import AWS_ERRORS, error_code
-from worker.errors import TaskGoneError, TryLaterError
+from worker.errors import NotConfirmedError, TaskGoneError
 from worker.ports import ActivityTask
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StepFunctionsActivity:
         try:
             answer = await self._polls.get_activity_task(activityArn=self._arn, workerName=self._worker_name)
         except AWS_ERRORS as error:
-            raise TryLaterError(error_code(error)) from error
+            raise NotConfirmedError(error_code(error)) from error
         token = answer.get("taskToken")
         return ActivityTask(token, answer.get("input", "")) if token else None
 
@@ -51,6 +51,6 @@ class StepFunctionsActivity:
             raise _task_error(failure) from failure
 
 
-def _task_error(error: Exception) -> TaskGoneError | TryLaterError:
+def _task_error(error: Exception) -> TaskGoneError | NotConfirmedError:
     code = error_code(error)
-    return TaskGoneError(code) if code in _GONE else TryLaterError(code)
+    return TaskGoneError(code) if code in _GONE else NotConfirmedError(code)

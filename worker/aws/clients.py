@@ -20,7 +20,7 @@ from worker.aws.definitions import load_lean
 from worker.aws.signing import sign_in_one_pass
 from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
-from worker.settings import SettingsError
+from worker.settings import Problem, SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -98,7 +98,7 @@ def new_session() -> AioSession:
         session.set_config_variable("region", region)
     if not session.get_config_variable("region"):
         raise SettingsError(
-            ["AWS_REGION: is required and not set (the AWS region of the queues and the state machine)"]
+            Problem("AWS_REGION", "is required and not set (the AWS region of the queues and the state machine)")
         )
     return session
 
@@ -106,11 +106,8 @@ def new_session() -> AioSession:
 async def require_credentials(session: AioSession) -> None:
     """Raises SettingsError when the usual AWS credential chain finds nothing."""
     if await session.get_credentials() is None:
-        problem = (
-            "AWS_ACCESS_KEY_ID: no AWS credentials found; set the usual variables, a profile or a task role "
-            "(any made-up pair works with a local emulator)"
-        )
-        raise SettingsError([problem])
+        fix = "set the usual variables, a profile or a task role (any made-up pair works with a local emulator)"
+        raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix))
 
 
 def error_code(error: BaseException) -> str:

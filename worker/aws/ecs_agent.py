@@ -2,7 +2,7 @@
 
 import aiohttp
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3)
 
@@ -21,10 +21,10 @@ class EcsAgent:
         try:
             async with self._session.put(self._url, json=body, timeout=_TIMEOUT) as answer:
                 if not answer.ok:
-                    raise TryLaterError(f"the ECS agent answered {answer.status}")
+                    raise NotConfirmedError(f"the ECS agent answered {answer.status}")
                 # The agent answers 200 with a failure inside when ECS refuses.
                 document = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise TryLaterError(f"the ECS agent does not answer: {type(error).__name__}") from error
+            raise NotConfirmedError(f"the ECS agent does not answer: {type(error).__name__}") from error
         if isinstance(document, dict) and (failure := document.get("failure") or document.get("error")):
-            raise TryLaterError(f"ECS refuses: {failure}")
+            raise NotConfirmedError(f"ECS refuses: {failure}")

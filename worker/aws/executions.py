@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from worker.aws.clients import AWS_ERRORS, error_code
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.events import InteractionEvent, InvalidEventError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class StepFunctionsStateMachine:
                 return "duplicate"
             if code in _EVENT_AT_FAULT:
                 raise InvalidEventError(code, "Step Functions refuses the event") from error
-            raise TryLaterError(code) from error
+            raise NotConfirmedError(code) from error
         # While an execution runs, a second start under its name succeeds and answers with the first one's date.
         # The date tells apart starts of other workers, up to the difference of the clocks; our own are remembered.
         if name in self._recent or answer["startDate"].timestamp() < asked - _CLOCK_SECONDS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from worker.aws.clients import AWS_ERRORS, error_code
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.ports import Message, Queue, QueueState
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SqsEventQueue:
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
         except AWS_ERRORS as error:
-            raise TryLaterError(error_code(error)) from error
+            raise NotConfirmedError(error_code(error)) from error
         now = str(time.time() * 1000)  # where the queue does not say when a message came
         return [
             Message(
@@ -72,11 +72,17 @@ class SqsEventQueue:
 
         await _in_batch("delete", call, messages, {})
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
+    async def keep_hidden(self, messages: Sequence[Message]) -> None:
+        await self._set_visibility("keep_hidden", messages, self._visibility_seconds)
+
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        await self._set_visibility("give_back", messages, 0)
+
+    async def _set_visibility(self, name: str, messages: Sequence[Message], seconds: int) -> None:
         async def call(entries: list[dict[str, Any]]) -> Any:
             return await self._calls.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
 
-        await _in_batch("hide", call, messages, {"VisibilityTimeout": seconds})
+        await _in_batch(name, call, messages, {"VisibilityTimeout": seconds})
 
     async def depths(self) -> Mapping[tuple[Queue, QueueState], int]:
         urls: dict[Queue, str] = {"events": self._url, "dead_letters": self._dead_letter_url}
@@ -85,7 +91,7 @@ class SqsEventQueue:
             try:
                 answer = await self._calls.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))
             except AWS_ERRORS as error:
-                raise TryLaterError(error_code(error)) from error
+                raise NotConfirmedError(error_code(error)) from error
             for attribute, state in _DEPTHS.items():
                 found[queue, state] = int(answer["Attributes"][attribute])
         return found
@@ -97,11 +103,11 @@ class SqsEventQueue:
         except AWS_ERRORS as error:
             # A body of the largest size leaves no room for an attribute: the untouched body counts for more.
             if error_code(error) not in _MESSAGE_TOO_LONG:
-                raise TryLaterError(error_code(error)) from error
+                raise NotConfirmedError(error_code(error)) from error
             try:
                 await self._send_dead_letter(message, {})
             except AWS_ERRORS as second:
-                raise TryLaterError(error_code(second)) from second
+                raise NotConfirmedError(error_code(second)) from second
 
     async def _send_dead_letter(self, message: Message, attributes: dict[str, Any]) -> None:
         await self._calls.send_message(

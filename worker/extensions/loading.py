@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from worker.settings import SettingsError
+from worker.settings import Problem, SettingsError
 
 
 def load_function(setting: str, name: str) -> Callable[..., Any]:
@@ -18,16 +18,16 @@ def load_function(setting: str, name: str) -> Callable[..., Any]:
         function = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         if f"{module_name}.".startswith(f"{error.name}."):
-            problem = f"there is no module {error.name}; put the directory it is in on PYTHONPATH"
+            problem = Problem(setting, f"there is no module {error.name}", "put the directory it is in on PYTHONPATH")
         else:
-            problem = f"module {module_name} needs {error.name}, which is not installed"
-        raise SettingsError([f"{setting}: {problem}"]) from error
+            problem = Problem(setting, f"module {module_name} needs {error.name}, which is not installed")
+        raise SettingsError(problem) from error
     except AttributeError as error:
-        raise SettingsError([f"{setting}: module {module_name} has no {attribute}"]) from error
+        raise SettingsError(Problem(setting, f"module {module_name} has no {attribute}")) from error
     except Exception as error:
-        raise SettingsError([f"{setting}: module {module_name} fails to load: {type(error).__name__}"]) from error
+        raise SettingsError(Problem(setting, f"module {module_name} fails to load: {type(error).__name__}")) from error
     if not callable(function) or inspect.iscoroutinefunction(function):
-        raise SettingsError([f"{setting}: {name} is not a plain function (it may not be async either)"])
+        raise SettingsError(Problem(setting, f"{name} is not a plain function (it may not be async either)"))
     return function  # type: ignore[no-any-return]  # whatever it returns is checked where it is called
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from worker.aws.clients import call_config, new_session, require_credentials
-from worker.settings import SettingsError
+from worker.settings import Problem, SettingsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -38,13 +38,13 @@ def require_local() -> None:
     host = urlsplit(url).hostname or ""
     if not url:
         raise SettingsError(
-            [f"AWS_ENDPOINT_URL: is required and not set; this command is for local work only ({example})"]
+            Problem("AWS_ENDPOINT_URL", "is required and not set", f"this command is for local work only ({example})")
         )
     if not host:
-        raise SettingsError([f"AWS_ENDPOINT_URL: is no URL; set it to {example}"])
+        raise SettingsError(Problem("AWS_ENDPOINT_URL", "is not a URL", f"set it to {example}"))
     if host.endswith(_AWS_DOMAINS):
         raise SettingsError(
-            [f"AWS_ENDPOINT_URL: {host} is AWS itself; this command is for local work only ({example})"]
+            Problem("AWS_ENDPOINT_URL", f"{host} is AWS itself", f"this command is for local work only ({example})")
         )
 
 

@@ -11,7 +11,7 @@ from worker.aws.clients import AWS_ERRORS
 from worker.local.arguments import amount, count
 from worker.local.aws import Clients, explain, open_clients
 from worker.local.traffic import Pace, PublishError, make_events, malformed_bodies, put_events, send_bodies
-from worker.settings import SettingsError
+from worker.settings import Problem, SettingsError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,10 @@ async def _publish(args: argparse.Namespace) -> None:
     queue_url = os.environ.get("EVENT_QUEUE_URL", "")
     if not queue_url and (args.shape == "genesys" or args.duplicates or args.malformed):
         raise SettingsError(
-            ["EVENT_QUEUE_URL: is required for --shape genesys, --duplicates and --malformed, which go to the queue"]
+            Problem(
+                "EVENT_QUEUE_URL",
+                "is required for --shape genesys, --duplicates and --malformed, which go to the queue",
+            )
         )
     async with open_clients() as clients:
         await _send(clients, queue_url, args)

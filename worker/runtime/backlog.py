@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import get_args
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.ports import Metrics, Queue, QueueDepths, QueueState
 from worker.runtime.health import Outage
 
@@ -16,7 +16,7 @@ async def watch(depths: QueueDepths, metrics: Metrics, wait: Callable[[float], A
     while True:
         try:
             found = await depths.depths()
-        except TryLaterError as error:
+        except NotConfirmedError as error:
             outage.failed(error)
             found = {}
         else:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from worker.errors import TaskGoneError, TryLaterError
+from worker.errors import NotConfirmedError, TaskGoneError
 from worker.ports import ActivityQueue, Metrics
 from worker.runtime.health import Tick
 from worker.runtime.stopping import Interruptible, Interruption
@@ -55,7 +55,7 @@ class Heartbeats:
                 self._metrics.heartbeat("lost")
                 self._work.interrupt(Interruption.TASK_GONE)
                 return
-            except TryLaterError:
+            except NotConfirmedError:
                 self._metrics.heartbeat("failed")
                 delay /= 4  # sooner, so that a few failures in a row do not cost the task
             else:

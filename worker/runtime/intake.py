@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.events import DetailReader, InvalidEventError, parse_event, read_detail
 from worker.ports import EventOutcome, EventQueue, Message, Metrics, StateMachine
 from worker.runtime.health import Outage, Tick
@@ -51,7 +51,7 @@ class Intake:
             tick()
             try:
                 messages = await self._queue.receive()
-            except TryLaterError as error:
+            except NotConfirmedError as error:
                 self._receiving.failed(error)
                 await self._stopping.sleep(backoff.delay())
                 continue
@@ -74,7 +74,7 @@ class Intake:
                 tick()
                 outcomes.update(await self._finish({running.pop(task): task.result() for task in done}))
                 if running:
-                    await self._queue.hide(list(running.values()), self._visibility_seconds)
+                    await self._queue.keep_hidden(list(running.values()))
         finally:
             for task in running:
                 task.cancel()
@@ -94,7 +94,7 @@ class Intake:
             try:
                 async with self._budget:
                     outcome = await call()
-            except TryLaterError as error:
+            except NotConfirmedError as error:
                 self._accepting.failed(error)
             except InvalidEventError as error:
                 call = self._quarantine(message, error)
@@ -128,7 +128,7 @@ class Intake:
         if confirmed:
             await self._queue.delete(confirmed)
         if returned:
-            await self._queue.hide(returned, 0)
+            await self._queue.give_back(returned)
         for outcome in outcomes.values():
             self._metrics.event(outcome)
         return list(outcomes.values())

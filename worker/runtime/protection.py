@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.ports import TaskProtection
 
 _INTERVAL_SECONDS = 5.0
@@ -45,7 +45,7 @@ class ScaleInProtection:
     async def _set(self, minutes: int | None, then: float | None) -> None:
         try:
             await self._agent.protect(minutes)
-        except TryLaterError as error:
+        except NotConfirmedError as error:
             if not self._failing:
                 log.warning("task_protection_failing", error=str(error))
             self._failing = True

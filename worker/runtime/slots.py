@@ -13,7 +13,7 @@ from typing import cast
 import structlog
 
 from worker.attempt import Attempt, Process
-from worker.errors import Draining, TaskGoneError, TryLaterError
+from worker.errors import Draining, NotConfirmedError, TaskGoneError
 from worker.outcomes import Abandoned, Failed, Outcome, Succeeded
 from worker.ports import ActivityQueue, ActivityTask, Metrics
 from worker.runtime.health import Outage, Tick
@@ -72,7 +72,7 @@ class Slots:
             self._metrics.slot("polling", 1)
             try:
                 task = await self._activity.poll()
-            except TryLaterError as error:
+            except NotConfirmedError as error:
                 self._polling.failed(error)
                 await self._stopping.sleep(backoff.delay())
                 continue
@@ -146,7 +146,7 @@ class Slots:
                         return "nobody waits"
             except TaskGoneError:
                 return "came too late"
-            except TryLaterError as error:
+            except NotConfirmedError as error:
                 if time.monotonic() > deadline:
                     log.error("report_given_up", outcome=outcome.label, error=str(error))  # noqa: TRY400
                     return "given up"

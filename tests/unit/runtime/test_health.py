@@ -6,7 +6,7 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.runtime import health
 from worker.runtime.health import Outage, Readiness, Watchdog
 from worker.runtime.protection import EXPIRES_MINUTES, ScaleInProtection
@@ -16,7 +16,7 @@ def test_an_outage_makes_two_lines_however_many_calls_fail() -> None:
     outage = Outage("sqs")
     with capture_logs() as lines:
         for _ in range(1000):
-            outage.failed(TryLaterError("Throttling"))
+            outage.failed(NotConfirmedError("Throttling"))
         outage.ok()
         outage.ok()
     assert [line["event"] for line in lines] == ["dependency_failing", "dependency_back"]
@@ -63,7 +63,7 @@ async def test_readiness_names_the_dependency_that_does_not_answer() -> None:
     async def good() -> None: ...
 
     async def bad() -> None:
-        raise TryLaterError("AccessDeniedException")
+        raise NotConfirmedError("AccessDeniedException")
 
     assert await Readiness({"table": good, "activity": bad}).problems() == ["activity: AccessDeniedException"]
 
@@ -79,7 +79,7 @@ async def test_readiness_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_good_answer_is_not_asked_for_again_at_once_and_a_bad_one_is() -> None:
     asked: list[str] = []
-    wrong = [TryLaterError("later")]
+    wrong = [NotConfirmedError("later")]
 
     async def probe() -> None:
         asked.append("probe")
@@ -103,7 +103,7 @@ class FakeAgent:
     async def protect(self, minutes: int | None) -> None:
         self.asked.append(minutes)
         if self.refuses:
-            raise TryLaterError("no")
+            raise NotConfirmedError("no")
 
 
 async def test_protection_is_on_while_there_is_work_renewed_and_off_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:

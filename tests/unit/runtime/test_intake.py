@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.fakes import FakeQueue, FakeStateMachine, RecordingMetrics
 from tests.unit.samples import message, seed
-from worker.errors import TryLaterError
+from worker.errors import NotConfirmedError
 from worker.events import InteractionEvent, InvalidEventError
 from worker.runtime.health import Tick
 from worker.runtime.intake import Intake
@@ -114,7 +114,7 @@ async def test_an_event_that_step_functions_refuses_is_quarantined() -> None:
 
 async def test_a_throttle_is_waited_out_and_never_makes_a_dead_letter() -> None:
     rig = Rig()
-    rig.machine.answer = failing(50, TryLaterError("ThrottlingException"))
+    rig.machine.answer = failing(50, NotConfirmedError("ThrottlingException"))
     rig.queue.batches = [[message(seed(f"id-{n}"), n) for n in range(5)]]
     async with rig.running():
         await rig.queue.polling.wait()
@@ -128,10 +128,10 @@ async def test_messages_are_kept_hidden_while_an_outage_lasts() -> None:
     hidden_twice = asyncio.Event()
 
     def answer(_: InteractionEvent) -> Literal["started", "duplicate"]:
-        if len(rig.queue.hidden) >= 2:
+        if len(rig.queue.kept_hidden) >= 2:
             hidden_twice.set()
             return "started"
-        raise TryLaterError("ServiceUnavailable")
+        raise NotConfirmedError("ServiceUnavailable")
 
     rig.machine.answer = answer
     held = message(seed())
@@ -139,7 +139,7 @@ async def test_messages_are_kept_hidden_while_an_outage_lasts() -> None:
     async with rig.running():
         await hidden_twice.wait()
         await rig.queue.polling.wait()
-    assert set(rig.queue.hidden) == {(held, 0)}
+    assert set(rig.queue.kept_hidden) == {held}
     assert rig.queue.deleted == [held]
 
 
@@ -149,14 +149,14 @@ async def test_a_stop_gives_back_what_is_not_started() -> None:
 
     def answer(_: InteractionEvent) -> Literal["started", "duplicate"]:
         tried.set()
-        raise TryLaterError("ThrottlingException")
+        raise NotConfirmedError("ThrottlingException")
 
     rig.machine.answer = answer
     rig.queue.batches = [[message(seed())]]
     async with rig.running():
         await tried.wait()
     assert rig.queue.deleted == []
-    assert rig.queue.hidden == [(message(seed()), 0)]
+    assert rig.queue.given_back == [message(seed())]
     assert rig.metrics.of("event") == ["returned"]
 
 
@@ -167,7 +167,7 @@ async def test_what_an_open_poll_brings_after_a_stop_is_given_back() -> None:
     async with rig.running():
         await rig.queue.polling.wait()
     assert rig.machine.asked == []
-    assert rig.queue.hidden == [(late, 0)]
+    assert rig.queue.given_back == [late]
 
 
 async def test_a_failing_receive_is_tried_again() -> None:
@@ -181,7 +181,7 @@ async def test_a_failing_receive_is_tried_again() -> None:
 
 async def test_no_more_is_received_than_can_be_started() -> None:
     rig = Rig()
-    rig.machine.answer = failing(10**6, TryLaterError("ThrottlingException"))
+    rig.machine.answer = failing(10**6, NotConfirmedError("ThrottlingException"))
     rig.queue.batches = [[message(seed("a"))], [message(seed("b"))]]
     async with rig.running():
         while len(rig.machine.asked) < 20:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.fakes import DETAILS, FakeActivity, FakeDetails, FakeStore, RecordingMetrics
 from tests.unit.samples import task
 from worker.attempt import Process
-from worker.errors import NotReady, TaskGoneError, TryLaterError
+from worker.errors import NotConfirmedError, NotReady, TaskGoneError
 from worker.ports import Details
 from worker.runtime.health import Tick
 from worker.runtime.slots import Slots
@@ -104,7 +104,7 @@ async def test_a_failing_heartbeat_is_sent_again() -> None:
 
     def throttle() -> None:
         if len(rig.activity.beats) < 4:
-            raise TryLaterError("ThrottlingException")
+            raise NotConfirmedError("ThrottlingException")
 
     rig.activity.on_beat = throttle
     async with rig.running():
@@ -148,7 +148,7 @@ async def test_a_heartbeat_that_dies_is_a_fault_of_the_process() -> None:
 
 async def test_a_report_is_tried_again_and_counts_once() -> None:
     rig = Rig()
-    failures = [TryLaterError("ThrottlingException")] * 3
+    failures = [NotConfirmedError("ThrottlingException")] * 3
 
     def throttle() -> None:
         if failures:
@@ -166,7 +166,7 @@ async def test_a_report_is_given_up_at_its_deadline(monkeypatch: pytest.MonkeyPa
     rig = Rig()
 
     def throttle() -> None:
-        raise TryLaterError("ThrottlingException")
+        raise NotConfirmedError("ThrottlingException")
 
     rig.activity.on_report = throttle
     async with rig.running():
@@ -220,7 +220,7 @@ async def test_hand_back_ends_the_work_and_reports_draining() -> None:
 
 async def test_a_failing_poll_is_tried_again() -> None:
     rig = Rig()
-    polls = [TryLaterError("ActivityWorkerLimitExceeded")] * 3
+    polls = [NotConfirmedError("ActivityWorkerLimitExceeded")] * 3
     poll = rig.activity.poll
 
     async def flaky() -> object:

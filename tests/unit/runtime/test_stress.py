@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes import DETAILS, RecordingMetrics
 from tests.unit.samples import message, seed, task
 from worker.attempt import Process
-from worker.errors import StoreUnavailable, TaskGoneError, TryLaterError, Unavailable
+from worker.errors import NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
 from worker.runtime.health import Watchdog
@@ -35,7 +35,7 @@ class Busy:
         self.taken: list[str] = []
         self.reported: dict[str, str] = {}
 
-    async def _turns(self, refusal: type[Exception] = TryLaterError) -> None:
+    async def _turns(self, refusal: type[Exception] = NotConfirmedError) -> None:
         for _ in range(self._source.randrange(6)):
             await asyncio.sleep(0)
         if self._source.random() < 0.02:
@@ -51,9 +51,11 @@ class Busy:
     async def delete(self, messages: Sequence[Message]) -> None:
         self.settled |= {one.id for one in messages}
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
-        if seconds == 0:
-            self.settled |= {one.id for one in messages}
+    async def keep_hidden(self, messages: Sequence[Message]) -> None:
+        pass
+
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        self.settled |= {one.id for one in messages}
 
     async def quarantine(self, message: Message, reason: str) -> None:
         raise AssertionError(f"{message.id} is right, and was quarantined for {reason}")

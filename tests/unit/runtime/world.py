@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.unit.fakes import DETAILS
-from worker.errors import AttemptError, StoreUnavailable, TaskGoneError, TryLaterError, Unavailable
+from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent, InvalidEventError, parse_event
 from worker.ports import ActivityTask, Details, Message
 
@@ -105,7 +105,7 @@ class World:
         if end != "done":
             waiting.worker.unconfirmed.add(waiting.token)
         if end == "refused":
-            waiting.future.set_exception(TryLaterError("refused"))
+            waiting.future.set_exception(NotConfirmedError("refused"))
             return
         try:
             result = waiting.act()
@@ -113,7 +113,7 @@ class World:
             waiting.future.set_exception(error)
             return
         if end == "answer lost":
-            waiting.future.set_exception(TryLaterError("no answer"))
+            waiting.future.set_exception(NotConfirmedError("no answer"))
         else:
             waiting.future.set_result(result)
 
@@ -182,17 +182,23 @@ class Ports:
         # The port never raises here: what is not deleted comes again.
         await self._quietly("delete", act)
 
-    async def hide(self, messages: Sequence[Message], seconds: int) -> None:
+    async def keep_hidden(self, messages: Sequence[Message]) -> None:
+        await self._set_visibility("keep_hidden", messages, VISIBILITY_SECONDS)
+
+    async def give_back(self, messages: Sequence[Message]) -> None:
+        await self._set_visibility("give_back", messages, 0)
+
+    async def _set_visibility(self, name: str, messages: Sequence[Message], seconds: int) -> None:
         def act() -> None:
             for message in messages:
                 self.receipts[message.receipt].visible_at = self.world.loop.now + seconds
 
-        await self._quietly("hide", act)
+        await self._quietly(name, act)
 
     async def _quietly(self, name: str, act: Callable[[], None]) -> None:
         try:
             await self.world.call(self, name, act)
-        except TryLaterError:
+        except NotConfirmedError:
             return
 
     async def quarantine(self, message: Message, reason: str) -> None:
@@ -283,7 +289,7 @@ class Ports:
 
         try:
             found: Details = await self.world.call(self, f"fetch {interaction_id}", act)
-        except TryLaterError as refusal:
+        except NotConfirmedError as refusal:
             raise Unavailable("no answer") from refusal
         if error is not None:
             raise error
@@ -302,5 +308,5 @@ class Ports:
 
         try:
             return await self.world.call(self, "put", act)  # type: ignore[no-any-return]
-        except TryLaterError as refusal:
+        except NotConfirmedError as refusal:
             raise StoreUnavailable("no answer") from refusal

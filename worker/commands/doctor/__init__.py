@@ -61,10 +61,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
 def _settings(settings: Settings) -> list[Finding]:
     """Conflicts between settings; each says in itself what to change."""
-    findings = []
-    for conflict in settings.conflicts():
-        text, _, fix = conflict.partition("; ")
-        findings.append(failed("settings", text, fix or f"change {text.partition(':')[0]}"))
+    findings = [failed("settings", f"{found.setting}: {found.text}", found.fix) for found in settings.conflicts()]
     return findings or [ok("settings", "each readable, none against another")]
 
 

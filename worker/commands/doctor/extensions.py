@@ -31,7 +31,7 @@ def _function(setting: str, name: str, load: Callable[[str], object]) -> Finding
         load(name)
     except SettingsError as error:
         fix = "name a function as module:function, of a module that the image has on its Python path"
-        return failed(setting, error.problems[0].removeprefix(f"{setting}: "), fix)
+        return failed(setting, error.problems[0].text, fix)
     return ok(setting, f"{name} loads")
 
 
