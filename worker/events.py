@@ -19,6 +19,9 @@ INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 UNKNOWN_EVENT_TYPE = "unknown"
 
+RECONCILE = "reconcile"
+"""Reserved event type: the details are refreshed whatever is stored, and event fields that are there stay."""
+
 _TOPIC = re.compile(r"v2\.detail\.events\.conversation\.[^.]+\.(?P<event_type>.{1,256})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +34,16 @@ class InvalidEventError(ValueError):
     def __init__(self, reason: str, explanation: str) -> None:
         super().__init__(explanation)
         self.reason = reason
+
+
+def execution_name(interaction_id: str, distinct: str) -> str:
+    """An execution's name: the same for the same arguments, and at most 80 legal characters.
+
+    The hash of `distinct` tells executions apart; the interaction id in front of it is there to be searched for in the
+    console.
+    """
+    digest = hashlib.sha256(distinct.encode()).hexdigest()
+    return f"process-interaction-{interaction_id[:36]}-{digest[:22]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,7 @@ class InteractionEvent:
 
         The hash tells events apart; the interaction id in front of it is there to be searched for in the console.
         """
-        digest = hashlib.sha256(f"{self.interaction_id}\0{self.event_id}".encode()).hexdigest()
-        return f"process-interaction-{self.interaction_id[:36]}-{digest[:22]}"
+        return execution_name(self.interaction_id, f"{self.interaction_id}\0{self.event_id}")
 
     def execution_input(self) -> dict[str, str]:
         """The execution's input; only named fields travel on, so that a body's size does not matter."""
