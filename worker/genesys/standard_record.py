@@ -15,10 +15,11 @@ from worker.events import parse_time
 Value = str | bool | int | Decimal | list[str]
 
 _AGENTS = ("agent", "user")
-"""Purposes of participants that are staff: `agent` when a queue chose them, `user` when they were called directly."""
+"""Purposes of participants that are staff: `agent` when a queue chose them, `user` when they were called directly. Also
+those who were alerted and did not answer: the API has them as participants like any other."""
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
-"""Ids (UUIDs, `ININ-WRAP-UP-TIMEOUT`) and the API's enumerated words (`inbound`, `transfer.noanswer`), and no more:
+"""Ids (UUIDs, `ININ-WRAP-UP-TIMEOUT`) and the API's enumerated words (`inbound`, `noAnswerTransfer`), and no more:
 no blank, no `@` and no `+`, so that a name, an address or a number in an unexpected place does not get into an item."""
 
 _MOST_IDS = 100
@@ -26,7 +27,7 @@ _MOST_IDS = 100
 endless document costs a bounded item (4 lists of 100 ids are 30 KB at most) instead of a failed write."""
 
 _LARGEST = 10 * 366 * 24 * 3600 * 1000
-"""Ten years in milliseconds: longer than Genesys Cloud keeps a conversation. What is larger is not a duration."""
+"""Ten years in milliseconds. No conversation lasts as long, so that a larger number is not one of its times."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _OPEN = datetime.max.replace(tzinfo=UTC)
