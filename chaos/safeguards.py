@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a report is not retried",
         "worker/runtime/slots.py",
-        "                if time.monotonic() > deadline:\n",
+        "                if self._clock.monotonic() > deadline:\n",
         "                if True:\n",
     ),
 )
