@@ -81,7 +81,7 @@ class Interruptible:
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
         if self._task is None:
-            raise RuntimeError("an interruptible scope needs a task to run in")
+            raise RuntimeError("an interruptible scope needs an asyncio task to run in")
         self._cancelling = self._task.cancelling()
         return self
 

@@ -92,7 +92,7 @@ class World:
         try:
             return await waiting.future
         except asyncio.CancelledError:
-            # What AWS hands to a call that nobody awaits any more is lost until a time-out.
+            # What AWS hands to a call that nobody awaits any more is lost until a timeout.
             if name in {"poll", "receive"} and not worker.dead:
                 self.cancelled_polls.append(name)
             raise
