@@ -109,8 +109,8 @@ def _events(result: Result) -> list[tuple[str, object]]:
         ("attempts", len(reports)),
         ("… handed back as Worker.Draining", sum(line["outcome"] == "Worker.Draining" for line in reports)),
         ("… abandoned, as Step Functions no longer waited", sum(line["outcome"] == "abandoned" for line in reports)),
-        ("… whose report came too late", sum(line["report"] == "came too late" for line in reports)),
-        ("… whose report was given up", sum(line["report"] == "given up" for line in reports)),
+        ("… whose report came too late", sum(line["report"] == "too_late" for line in reports)),
+        ("… whose report was given up", sum(line["report"] == "given_up" for line in reports)),
     ]
 
 

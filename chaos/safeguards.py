@@ -78,8 +78,8 @@ MUTANTS = (
     Mutant(
         "a throttled start makes a dead letter",
         "worker/runtime/intake.py",
-        "            except NotConfirmedError as error:\n                self._accepting.failed(error)\n",
-        "            except NotConfirmedError as error:\n                self._accepting.failed(error)\n"
+        "            except NotConfirmedError as error:\n                self._accepting.failed(error.code)\n",
+        "            except NotConfirmedError as error:\n                self._accepting.failed(error.code)\n"
         '                call = self._quarantine(message, InvalidEventError("throttled", "throttled"))\n',
     ),
     Mutant(
@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a report is not retried",
         "worker/runtime/slots.py",
-        "                if time.monotonic() > deadline:\n",
+        "                if self._clock.monotonic() > deadline:\n",
         "                if True:\n",
     ),
 )

@@ -2,19 +2,19 @@
 
 import argparse
 import asyncio
+import functools
 import gc
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 import aiohttp
 import structlog
 import uvloop
 
 from worker import __version__
-from worker.attempt import Process
+from worker.attempt import Attempts
 from worker.aws.activity import StepFunctionsActivity
 from worker.aws.archive import ArchivingStore
 from worker.aws.clients import Clients, new_session, open_clients, require_credentials
@@ -23,6 +23,7 @@ from worker.aws.executions import StepFunctionsStateMachine
 from worker.aws.probes import probe_activity, probe_queue, probe_state_machine, probe_table
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import DynamoDbStore
+from worker.clock import SystemClock
 from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
@@ -32,12 +33,12 @@ from worker.ports import Store
 from worker.runtime import backlog
 from worker.runtime.health import Readiness, Watchdog
 from worker.runtime.intake import Intake
-from worker.runtime.lifecycle import Lifecycle
+from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
 from worker.settings import HAND_BACK_SECONDS, Problem, Settings, SettingsError, load_settings
-from worker.telemetry.http import serve_http
+from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
 
@@ -47,7 +48,6 @@ each full round, they took about a tenth of an interaction's CPU (ADR 0030)."""
 
 log = structlog.get_logger()
 
-Loops = dict[str, Coroutine[Any, Any, None]]
 Probes = dict[str, Callable[[], Awaitable[object]]]
 
 
@@ -65,8 +65,11 @@ def run(_: argparse.Namespace) -> int:
             return runner.run(serve(settings))
         except SettingsError:
             raise
+        except ListenError as error:
+            log.error("fatal", error=type(error).__name__, detail=str(error))  # noqa: TRY400 -- the frames say no more
+            return 1
         except Exception as error:
-            log.exception("fatal", error=f"{type(error).__name__}: {error}")
+            log.exception("fatal", error=type(error).__name__)
             return 1
 
 
@@ -84,16 +87,18 @@ class _Service:
         self._transform = load_transform(settings.details_transform) if settings.details_transform else None
         self._stack = stack
         self._metrics = PrometheusMetrics()
-        self._stopping = Stopping()
-        self._watchdog = Watchdog(self._metrics.loop_lag)
+        self._clock = SystemClock()
+        self._stopping = Stopping(self._clock)
+        self._watchdog = Watchdog(self._metrics.loop_lag, self._clock)
         self._lifecycle = Lifecycle(
             self._stopping,
             drain_seconds=settings.drain_seconds,
             hand_back_seconds=HAND_BACK_SECONDS,
+            clock=self._clock,
             on_drain=lambda: self._metrics.draining(True),
         )
-        self._loops: Loops = {}
-        self._helpers: Loops = {"watchdog": self._watchdog.run(asyncio.sleep)}
+        self._loops: dict[str, Loop] = {}
+        self._helpers: dict[str, Loop] = {"watchdog": self._watchdog.run}
         self._probes: Probes = {}
         self._slots: Slots | None = None
 
@@ -115,13 +120,19 @@ class _Service:
             self._add_intake(clients)
         if "activity" in settings.roles:
             await self._add_slots(clients)
-        readiness = Readiness(self._probes)
+        readiness = Readiness(self._probes, self._clock)
 
         async def ready() -> list[str]:
             return ["draining"] if self._stopping.requested else await readiness.problems()
 
         port = await self._stack.enter_async_context(
-            serve_http(settings.http_host, settings.http_port, self._metrics, live=self._watchdog.problems, ready=ready)
+            serve_http(
+                settings.http_host,
+                settings.http_port,
+                self._metrics.registry,
+                live=self._watchdog.problems,
+                ready=ready,
+            )
         )
         log.info("started", version=__version__, roles=sorted(settings.roles), http_port=port)
         _settle_memory()
@@ -143,12 +154,13 @@ class _Service:
             self._stopping,
             concurrency=settings.intake_concurrency,
             visibility_seconds=settings.visibility_timeout_seconds,
+            clock=self._clock,
             read=self._read,
         )
         for number in range(settings.intake_concurrency):
-            name = f"receiver {number}"
-            self._loops[name] = intake.receive(self._watchdog.tick(name))
-        self._helpers["backlog"] = backlog.watch(queue, self._metrics, asyncio.sleep)
+            name = f"receiver_{number}"
+            self._loops[name] = functools.partial(intake.receive, self._watchdog.tick(name))
+        self._helpers["backlog"] = functools.partial(backlog.watch, queue, self._metrics, self._clock)
         self._probes["event queue"] = lambda: probe_queue(clients.sqs, settings.event_queue_url)
         self._probes["dead-letter queue"] = lambda: probe_queue(clients.sqs, settings.dead_letter_queue_url)
         self._probes["state machine"] = lambda: probe_state_machine(clients.sfn, settings.state_machine_arn)
@@ -163,27 +175,32 @@ class _Service:
             raise SettingsError(Problem("SHARED_CACHE_URL", str(error))) from error
         genesys = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
         details = TransformedDetails(genesys, self._transform) if self._transform else genesys
-        process = Process(
-            details, self._store(clients), self._metrics, not_found_after_seconds=settings.not_found_after_seconds
+        attempts = Attempts(
+            details,
+            self._store(clients),
+            self._metrics,
+            not_found_after_seconds=settings.not_found_after_seconds,
+            clock=self._clock,
         )
         activity = StepFunctionsActivity(
             clients.sfn_poll, clients.sfn, arn=settings.activity_arn, worker_name=_worker_name()
         )
         slots = self._slots = Slots(
             activity,
-            process,
+            attempts,
             self._metrics,
             self._stopping,
             heartbeat_seconds=settings.heartbeat_seconds,
+            clock=self._clock,
             fault=self._lifecycle.fault,
         )
         for number in range(settings.max_concurrency):
-            name = f"slot {number}"
-            self._loops[name] = slots.slot(self._watchdog.tick(name))
+            name = f"slot_{number}"
+            self._loops[name] = functools.partial(slots.slot, self._watchdog.tick(name))
         if uri := os.environ.get("ECS_AGENT_URI"):
             session = await self._stack.enter_async_context(aiohttp.ClientSession())
-            protection = ScaleInProtection(EcsAgent(session, uri), lambda: slots.busy)
-            self._helpers["scale-in protection"] = protection.run(asyncio.sleep)
+            protection = ScaleInProtection(EcsAgent(session, uri), lambda: slots.busy, self._clock)
+            self._helpers["scale_in_protection"] = protection.run
         self._probes["activity"] = lambda: probe_activity(clients.sfn, settings.activity_arn)
         self._probes["interaction table"] = lambda: probe_table(clients.dynamodb, settings.interaction_table_name)
         self._probes["genesys"] = genesys.check

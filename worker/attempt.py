@@ -4,38 +4,47 @@ Nothing here knows AWS or HTTP, and nothing here retries: the state machine deci
 """
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 
+from worker.clock import Clock
 from worker.errors import AttemptError, Invalid, NotFound, NotReady, Unexpected
 from worker.events import INTERACTION_ID, InteractionEvent, parse_time
 from worker.outcomes import Failed, Outcome, Succeeded
-from worker.ports import DetailsSource, Metrics, Store
+from worker.ports import ActivityTask, DetailsSource, Metrics, Store
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One attempt, from the task's input to its outcome."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of Step Functions, read."""
 
-    task_input: str
-    event: InteractionEvent | None = None
+    token: str = field(repr=False)
+    """Whoever has it can end the task: never log it."""
+    event: InteractionEvent | Invalid
+    """Invalid when the input is malformed: then no attempt can succeed."""
     execution_arn: str | None = None
     execution_started: datetime | None = None
     retry_count: int | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    """How long each step took."""
-    outcome: Outcome | None = None
+    """How many attempts the state machine has made before this one."""
 
 
-class Process:
-    """Runs attempts. One instance serves all slots."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one attempt."""
+
+    outcome: Outcome
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each step took that was begun: details, store."""
+
+
+class Attempts:
+    """Makes attempts. One instance serves all slots."""
 
     def __init__(
         self,
@@ -44,7 +53,7 @@ class Process:
         metrics: Metrics,
         *,
         not_found_after_seconds: float,
-        clock: Callable[[], float] = time.time,
+        clock: Clock,
     ) -> None:
         self._details = details
         self._store = store
@@ -52,60 +61,81 @@ class Process:
         self._not_found_after_seconds = not_found_after_seconds
         self._clock = clock
 
-    async def run(self, attempt: Attempt) -> Outcome:
-        """The outcome of the attempt; every fault is one, so nothing but a cancellation is raised."""
+    async def make(self, task: Task) -> Attempt:
+        """Make one attempt at `task`. Every fault is an outcome, so nothing but a cancellation is raised."""
+        seconds: dict[str, float] = {}
         try:
-            return await self._steps(attempt)
+            outcome = await self._steps(task, seconds)
         except AttemptError as error:
-            return Failed(self._judge_lateness(attempt, error))
+            outcome = Failed(error)
         except Exception as error:
             log.exception("attempt_unexpected")
-            return Failed(Unexpected(f"{type(error).__name__}: see the worker's log"))
+            outcome = Failed(Unexpected(f"{type(error).__name__}: see the worker's log"))
+        return Attempt(self._judge_lateness(task, outcome), seconds)
 
-    async def _steps(self, attempt: Attempt) -> Outcome:
-        event = read_task(attempt)
-        started = time.perf_counter()
-        details = await self._details.fetch(event.interaction_id)
-        fetched = time.perf_counter()
-        attempt.seconds["details"] = fetched - started
-        written = await self._store.put(event, details)
-        attempt.seconds["store"] = time.perf_counter() - fetched
+    async def _steps(self, task: Task, seconds: dict[str, float]) -> Outcome:
+        if isinstance(task.event, Invalid):
+            return Failed(task.event)
+        started = self._clock.monotonic()
+        details = await self._details.fetch(task.event.interaction_id)
+        fetched = self._clock.monotonic()
+        seconds["details"] = fetched - started
+        if isinstance(details, AttemptError):
+            return Failed(details)
+        written = await self._store.put(task.event, details)
+        seconds["store"] = self._clock.monotonic() - fetched
         if written:
-            self._metrics.event_age(max(0.0, self._clock() - event.time.timestamp()))
+            self._metrics.event_age(max(0.0, self._clock.time() - task.event.time.timestamp()))
         return Succeeded(written)
 
-    def _judge_lateness(self, attempt: Attempt, error: AttemptError) -> AttemptError:
+    def _judge_lateness(self, task: Task, outcome: Outcome) -> Outcome:
         """Analytics is late, within a bound; an interaction still unknown after it does not exist."""
-        started = attempt.execution_started
-        if not isinstance(error, NotReady) or started is None:
-            return error
-        age = self._clock() - started.timestamp()
-        if age < self._not_found_after_seconds:
-            return error
-        return NotFound(f"{error} (still unknown {age:.0f} s after the execution's start)")
+        match outcome:
+            case Failed(NotReady() as error) if task.execution_started is not None:
+                age = self._clock.time() - task.execution_started.timestamp()
+                if age >= self._not_found_after_seconds:
+                    return Failed(NotFound(f"{error} (still unknown {age:.0f} s after the execution's start)"))
+        return outcome
 
 
-def read_task(attempt: Attempt) -> InteractionEvent:
-    """Fill `attempt` from its task's input, and give the event in it.
-
-    Raises errors.Invalid when the state machine hands out something else.
-    """
+def read_task(raw: ActivityTask) -> Task:
+    """The task in what Step Functions hands out."""
     try:
-        document: dict[str, Any] = json.loads(attempt.task_input)
-        attempt.execution_arn = document.get("executionArn")
-        attempt.retry_count = document.get("retryCount")
-        if started := document.get("executionStartTime"):
-            attempt.execution_started = parse_time(started)
-        event = InteractionEvent(
-            interaction_id=document["interactionId"],
-            event_type=str(document["eventType"]),
-            time=parse_time(document["timestamp"]),
-            event_id=str(document["eventId"]),
-        )
-        valid = bool(INTERACTION_ID.match(event.interaction_id))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid(f"the task's input is not an interaction event: {type(error).__name__}") from error
-    if not valid:
-        raise Invalid("the task's interactionId is not of [A-Za-z0-9_-]{1,64}")
-    attempt.event = event
-    return event
+        document = json.loads(raw.input)
+    except (ValueError, RecursionError) as error:
+        return Task(raw.token, _not_an_event(error))
+    if not isinstance(document, dict):
+        return Task(raw.token, Invalid(f"the task's input is a JSON {type(document).__name__}, not an object"))
+    arn, retries = document.get("executionArn"), document.get("retryCount")
+    started: datetime | None = None
+    event: InteractionEvent | Invalid
+    try:
+        if text := document.get("executionStartTime"):
+            started = parse_time(text)
+        event = _read_event(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        event = _not_an_event(error)
+    return Task(
+        raw.token,
+        event,
+        execution_arn=arn if isinstance(arn, str) else None,
+        execution_started=started,
+        retry_count=retries if isinstance(retries, int) else None,
+    )
+
+
+def _read_event(document: Mapping[str, Any]) -> InteractionEvent | Invalid:
+    """Raises ValueError, KeyError, TypeError or AttributeError for what is missing or of another type."""
+    interaction_id = document["interactionId"]
+    if not INTERACTION_ID.match(interaction_id):
+        return Invalid("the task's interactionId is not of [A-Za-z0-9_-]{1,64}")
+    return InteractionEvent(
+        interaction_id=interaction_id,
+        event_type=str(document["eventType"]),
+        time=parse_time(document["timestamp"]),
+        event_id=str(document["eventId"]),
+    )
+
+
+def _not_an_event(error: Exception) -> Invalid:
+    return Invalid(f"the task's input is not an interaction event: {type(error).__name__}")

@@ -1,11 +1,14 @@
 """Time, waiting and chance, handed in wherever they are used, so that tests run a fleet in virtual time."""
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+AnyTask = TypeVar("AnyTask", bound="asyncio.Task[Any]")
 
 
 class Clock(Protocol):
@@ -53,3 +56,13 @@ class SystemClock:
 
     def uniform(self, low: float, high: float) -> float:
         return random.uniform(low, high)  # noqa: S311 -- no secret
+
+
+async def wait_for_tasks(
+    clock: Clock, tasks: Collection[AnyTask], seconds: float, *, return_when: str = asyncio.ALL_COMPLETED
+) -> set[AnyTask]:
+    """As asyncio.wait: those of `tasks` that are done after `seconds` at most. None is cancelled."""
+    with contextlib.suppress(TimeoutError):
+        async with clock.timeout(seconds):
+            await asyncio.wait(tasks, return_when=return_when)
+    return {task for task in tasks if task.done()}

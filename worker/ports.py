@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from worker.errors import AttemptError
 from worker.events import InteractionEvent
 
 EventOutcome = Literal["started", "duplicate", "quarantined", "returned"]
@@ -32,10 +33,9 @@ class Details:
 class DetailsSource(Protocol):
     """Where the details of an interaction come from."""
 
-    async def fetch(self, interaction_id: str) -> Details:
-        """The details of one interaction.
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+        """The details of one interaction, or why there are none: an error of errors.py as a value, never raised.
 
-        Raises errors.RateLimited, Unauthorized, Unavailable, NotReady or Invalid.
         Cancelling a call gives up this caller's interest only; other callers of the same request are not disturbed.
         """
 
@@ -122,7 +122,7 @@ class StateMachine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ActivityTask:
-    """One task handed out by Step Functions."""
+    """One task as Step Functions hands it out; `attempt.read_task` reads it."""
 
     token: str
     """Whoever has it can end the task: never log it."""
@@ -130,7 +130,7 @@ class ActivityTask:
 
 
 class ActivityQueue(Protocol):
-    """Hands out activity tasks and takes what became of them."""
+    """Hands out activity tasks and takes the reports on them."""
 
     async def poll(self) -> ActivityTask | None:
         """One task, or None when there was none for up to 60 s.
@@ -185,4 +185,4 @@ class TaskProtection(Protocol):
     """The container platform's protection against scaling in."""
 
     async def protect(self, minutes: int | None) -> None:
-        """Protect this task for `minutes`, or no longer with None. Raises errors.NotConfirmedError."""
+        """Protect this worker for `minutes`, or no longer with None. Raises errors.NotConfirmedError."""

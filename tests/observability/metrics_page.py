@@ -9,8 +9,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 _TOP = """\
 # Metrics
 
-`GET /metrics` on each task (`HTTP_PORT`, 8080), in the Prometheus text format. No label holds an id, so the number of
-series is bounded: a few hundred a task. Series with a closed set of labels are there from the start with the value 0.
+`GET /metrics` on each worker (`HTTP_PORT`, 8080): OpenMetrics to a client that accepts it, the Prometheus text format
+0.0.4 otherwise. No label holds an id, so the number of series is bounded: a few hundred per worker. Series with a
+closed set of labels are there from the start with the value 0.
 
 This page is written from the table in [`worker/telemetry/metrics.py`](../worker/telemetry/metrics.py) by
 `python -m tests.observability.metrics_page`; a test keeps the two alike. The alerts are in
@@ -32,7 +33,7 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
 | `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for hours |
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
-| `Worker.Draining` | the task shut down and handed the work back | another task takes it at once |
+| `Worker.Draining` | the worker shut down and handed the task back | another worker takes it at once |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
 | `Genesys.Unauthorized` | Genesys Cloud refuses the credentials, the role or the address | the same |
 | `Store.Unavailable` | DynamoDB did not confirm the item | the same |

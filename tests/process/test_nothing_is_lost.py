@@ -72,7 +72,7 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
             assert await first.drain() == 0
         assert len(await stored_ids(stack)) < 400
         attempts = first.lines("attempt")
-        assert {attempt["report"] for attempt in attempts} == {"taken"}
+        assert {attempt["report"] for attempt in attempts} == {"accepted"}
         handed_back = sum(attempt["outcome"] == "Worker.Draining" for attempt in attempts)
         assert handed_back == 25 if drain_seconds == "1" else handed_back < 25
     simulator.faults.plan = FaultPlan()
@@ -109,7 +109,7 @@ async def test_what_open_polls_bring_after_sigterm_is_handed_back(
         # Handed back, they come again to the polls that are still open, until none is.
         assert await first.ended() == 0
         attempts = first.lines("attempt")
-        assert {(a["outcome"], a["report"]) for a in attempts} == {("Worker.Draining", "taken")}
+        assert {(a["outcome"], a["report"]) for a in attempts} == {("Worker.Draining", "accepted")}
         assert len(attempts) == slots
     async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,21 +64,75 @@ def test_settings_are_read_from_a_dot_env_file_and_the_environment_wins(tmp_path
 
 def test_a_missing_region_is_told(tmp_path: Path) -> None:
     done = command(cwd=tmp_path, **RIGHT)
-    assert (done.returncode, done.stderr.split(":")[0]) == (2, "AWS_REGION")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["AWS_REGION"]
 
 
 def test_missing_credentials_are_told(tmp_path: Path) -> None:
     done = command(cwd=tmp_path, **RIGHT, AWS_REGION="us-east-1", HOME=str(tmp_path))
-    assert (done.returncode, done.stderr.split(":")[0]) == (2, "AWS_ACCESS_KEY_ID")
-    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["AWS_ACCESS_KEY_ID"]
+
+
+def test_a_setting_that_is_wrong_only_once_everything_else_is_open_is_one_line_too(tmp_path: Path) -> None:
+    wrong = "redis://127.0.0.1:6379?socket_timeout=soon"
+    done = command(cwd=tmp_path, **RIGHT, **AWS, AWS_ENDPOINT_URL=NOWHERE, SHARED_CACHE_URL=wrong)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["SHARED_CACHE_URL"]
 
 
 def test_a_port_that_is_taken_is_a_fault_with_its_reason(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = command(cwd=tmp_path, **RIGHT, **AWS, AWS_ENDPOINT_URL=NOWHERE, HTTP_HOST="127.0.0.1", HTTP_PORT=port)
-    assert done.returncode == 1
-    assert "address already in use" in json.loads(done.stdout.splitlines()[-1])["error"]
+    assert (done.returncode, done.stderr) == (1, "")
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["event"], line["error"]) == ("fatal", "ListenError")
+    assert f"HTTP_PORT {port}" in line["detail"]
+    assert "address already in use" in line["detail"]
+    assert "exception" not in line
+
+
+def fault_in(place: str, tmp_path: Path) -> tuple[int, list[dict[str, Any]]]:
+    """Exit status and log of a service in which a method of the runtime has a fault whose text quotes data."""
+    module, kind, method = place.split(":")
+    (tmp_path / "faulty.py").write_text(
+        f"from {module} import {kind}\n"
+        "from worker.events import read_detail as read\n\n"
+        "async def method(*_):\n"
+        "    raise ZeroDivisionError('made-up personal data')\n\n"
+        f"{kind}.{method} = method\n"
+    )
+    done = command(
+        cwd=tmp_path,
+        **RIGHT,
+        **AWS,
+        AWS_ENDPOINT_URL=NOWHERE,
+        EVENT_READER="faulty:read",
+        HTTP_HOST="127.0.0.1",
+        HTTP_PORT="0",
+    )
+    assert done.stderr == ""
+    assert "personal" not in done.stdout
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_process_whose_loop_died_ends_with_status_1_and_says_where(tmp_path: Path) -> None:
+    status, lines = fault_in("worker.runtime.intake:Intake:receive", tmp_path)
+    assert status == 1
+    died = next(line for line in lines if line["event"] == "loop_died")
+    assert (died["loop"], died["error"]) == ("receiver_0", "ZeroDivisionError")
+    assert died["exception"][0]["frames"][-1].endswith("faulty.py:5 method")
+    (draining,) = (line for line in lines if line["event"] == "draining")
+    assert (draining["reason"], draining["loop"]) == ("loop_died", "receiver_0")
+    assert (lines[-1]["event"], lines[-1]["status"]) == ("stopped", 1)
+
+
+def test_a_fault_of_the_whole_process_is_told_without_its_text(tmp_path: Path) -> None:
+    status, lines = fault_in("worker.runtime.lifecycle:Lifecycle:run", tmp_path)
+    assert status == 1
+    assert (lines[-1]["event"], lines[-1]["error"]) == ("fatal", "ZeroDivisionError")
+    assert lines[-1]["exception"][0]["frames"][-1].endswith("faulty.py:5 method")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -130,7 +185,7 @@ async def test_work_that_outlasts_the_drain_is_handed_back_and_another_worker_fi
         await until(busy)
         assert await first.drain() == 0
         (attempt,) = first.lines("attempt")
-        assert (attempt["outcome"], attempt["report"]) == ("Worker.Draining", "taken")
+        assert (attempt["outcome"], attempt["report"]) == ("Worker.Draining", "accepted")
     simulator.faults.plan = FaultPlan()
     async with worker_process(worker_environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
         assert await until(lambda: item_of(stack, interaction_id))

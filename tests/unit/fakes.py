@@ -1,24 +1,35 @@
 """Fakes of our own ports, for tests of the use case and the runtime."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from worker.errors import NotConfirmedError
+from worker.errors import AttemptError, NotConfirmedError
 from worker.events import InteractionEvent
-from worker.ports import ActivityTask, Details, Message
+from worker.ports import ActivityTask, Details, Message, Metrics
+
+_SIGNATURES = {name: inspect.signature(method) for name, method in vars(Metrics).items() if not name.startswith("_")}
 
 
 class RecordingMetrics:
-    """Remembers every call as (method, *arguments)."""
+    """Remembers every call as (method, *arguments); refuses what `ports.Metrics` does not have."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments: self.calls.append((name, *arguments))
+        if name not in _SIGNATURES:
+            raise AttributeError(name)
+        signature = _SIGNATURES[name]
+
+        def record(*arguments: Any) -> None:
+            signature.bind(self, *arguments)
+            self.calls.append((name, *arguments))
+
+        return record
 
     def of(self, name: str) -> list[Any]:
         """First arguments of the calls of one method."""
@@ -31,7 +42,8 @@ class FakeQueue:
 
     batches: list[list[Message]] = field(default_factory=list)
     deleted: list[Message] = field(default_factory=list)
-    kept_hidden: list[Message] = field(default_factory=list)
+    kept_hidden: list[tuple[Message, float]] = field(default_factory=list)
+    """With the event loop's time of the call."""
     given_back: list[Message] = field(default_factory=list)
     quarantined: list[tuple[Message, str]] = field(default_factory=list)
     quarantine_failures: int = 0
@@ -54,7 +66,8 @@ class FakeQueue:
         self.deleted += messages
 
     async def keep_hidden(self, messages: Sequence[Message]) -> None:
-        self.kept_hidden += messages
+        now = asyncio.get_running_loop().time()
+        self.kept_hidden += [(message, now) for message in messages]
 
     async def give_back(self, messages: Sequence[Message]) -> None:
         self.given_back += messages
@@ -122,12 +135,12 @@ DETAILS = Details(datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",))
 
 @dataclass
 class FakeDetails:
-    """Answers with `answer()`, which may wait or raise."""
+    """Answers with `answer()`, which may wait."""
 
-    answer: Callable[[str], Awaitable[Details]] | None = None
+    answer: Callable[[str], Awaitable[Details | AttemptError]] | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         self.asked.append(interaction_id)
         return DETAILS if self.answer is None else await self.answer(interaction_id)
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit import strategies
-from worker.attempt import Attempt, read_task
+from worker.attempt import read_task
 from worker.errors import Invalid
 from worker.events import INTERACTION_ID, InteractionEvent, InvalidEventError, parse_event, parse_time, utc_text
+from worker.ports import ActivityTask
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 
@@ -29,8 +30,10 @@ def check(event: InteractionEvent) -> None:
     assert 0 < len(event.event_id) <= 256
     assert parse_time(utc_text(event.time)) == event.time
     assert len(json.dumps(event.execution_input()).encode()) < 10_000
-    attempt = Attempt(json.dumps(event.execution_input() | {"executionArn": "arn", "retryCount": 0}))
-    assert read_task(attempt) == event
+    task = read_task(
+        ActivityTask("token", json.dumps(event.execution_input() | {"executionArn": "arn", "retryCount": 0}))
+    )
+    assert (task.event, task.execution_arn, task.retry_count) == (event, "arn", 0)
 
 
 @given(strategies.bodies(strategies.envelopes))
@@ -92,8 +95,5 @@ def test_the_explanation_of_a_refusal_never_quotes_the_body(envelope: dict[str, 
     )
 )
 def test_any_task_input_is_an_event_or_invalid(task_input: str) -> None:
-    try:
-        event = read_task(Attempt(task_input))
-    except Invalid:
-        return
-    assert INTERACTION_ID.match(event.interaction_id)
+    event = read_task(ActivityTask("token", task_input)).event
+    assert isinstance(event, Invalid) or INTERACTION_ID.match(event.interaction_id)

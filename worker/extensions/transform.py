@@ -37,9 +37,11 @@ class TransformedDetails:
         self._name = transform.name
         self._transform = transform.function
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         """As ports.DetailsSource.fetch; Invalid when the function fails."""
         details = await self._source.fetch(interaction_id)
+        if isinstance(details, AttemptError):
+            return details
         return replace(details, attributes=self._attributes(details.document))
 
     def _attributes(self, document: Mapping[str, Any]) -> Mapping[str, Any]:

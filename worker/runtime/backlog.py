@@ -1,27 +1,27 @@
 """How much waits in the queues, for the metrics."""
 
-from collections.abc import Awaitable, Callable
 from typing import get_args
 
+from worker.clock import Clock
 from worker.errors import NotConfirmedError
 from worker.ports import Metrics, Queue, QueueDepths, QueueState
-from worker.runtime.health import Outage
+from worker.runtime.health import dependency_trouble
 
 _INTERVAL_SECONDS = 15.0
 
 
-async def watch(depths: QueueDepths, metrics: Metrics, wait: Callable[[float], Awaitable[None]]) -> None:
-    """Ask for the depths every 15 s; while they can't be had, their series are taken away."""
-    outage = Outage("queue depths")
+async def watch(depths: QueueDepths, metrics: Metrics, clock: Clock) -> None:
+    """Ask for the depths every 15 s; while they are unknown, their series are taken away."""
+    trouble = dependency_trouble(clock, "queue_depths")
     while True:
         try:
             found = await depths.depths()
         except NotConfirmedError as error:
-            outage.failed(error)
+            trouble.failed(error.code)
             found = {}
         else:
-            outage.ok()
+            trouble.succeeded()
         for queue in get_args(Queue):
             for state in get_args(QueueState):
                 metrics.queue_messages(queue, state, found.get((queue, state)))
-        await wait(_INTERVAL_SECONDS)
+        await clock.sleep(_INTERVAL_SECONDS)

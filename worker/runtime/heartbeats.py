@@ -1,8 +1,9 @@
-"""The heartbeats beside one attempt; they end its work when nobody waits for it any more."""
+"""The heartbeats beside one attempt; they end its work when Step Functions no longer waits for it."""
 
 import asyncio
 from collections.abc import Callable
 
+from worker.clock import Clock
 from worker.errors import NotConfirmedError, TaskGoneError
 from worker.ports import ActivityQueue, Metrics
 from worker.runtime.health import Tick
@@ -24,6 +25,7 @@ class Heartbeats:
         seconds: float,
         metrics: Metrics,
         tick: Tick,
+        clock: Clock,
         fault: Callable[[str, BaseException], None],
     ) -> None:
         self._activity = activity
@@ -32,9 +34,10 @@ class Heartbeats:
         self._seconds = seconds
         self._metrics = metrics
         self._tick = tick
+        self._clock = clock
         self._fault = fault
         self._sending: asyncio.Task[None] | None = None
-        self._first = asyncio.get_running_loop().call_later(seconds, self._start)
+        self._first = clock.call_later(seconds, self._start)
 
     def stop(self) -> None:
         self._first.cancel()
@@ -60,7 +63,7 @@ class Heartbeats:
                 delay /= 4  # sooner, so that a few failures in a row do not cost the task
             else:
                 self._metrics.heartbeat("sent")
-            await asyncio.sleep(delay)
+            await self._clock.sleep(delay)
 
     def _watch(self, sending: asyncio.Task[None]) -> None:
         if not sending.cancelled() and (error := sending.exception()):

@@ -1,20 +1,20 @@
 """Intake: from the event queue into executions.
 
 A message is deleted only after its execution, or its quarantine, is confirmed. A receiver takes no further messages
-before the ones it has are done, so no more is in memory than ten messages a receiver.
+before the ones it has are done, so no more is in memory than ten messages per receiver.
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from worker.clock import Clock, wait_for_tasks
 from worker.errors import NotConfirmedError
 from worker.events import DetailReader, InvalidEventError, parse_event, read_detail
 from worker.ports import EventOutcome, EventQueue, Message, Metrics, StateMachine
-from worker.runtime.health import Outage, Tick
+from worker.runtime.health import Tick, dependency_trouble
 from worker.runtime.stopping import Backoff, Stopping
 
 log = structlog.get_logger()
@@ -32,6 +32,7 @@ class Intake:
         *,
         concurrency: int,
         visibility_seconds: int,
+        clock: Clock,
         read: DetailReader = read_detail,
     ) -> None:
         self._queue = queue
@@ -40,37 +41,38 @@ class Intake:
         self._stopping = stopping
         self._budget = asyncio.Semaphore(concurrency)
         self._visibility_seconds = visibility_seconds
+        self._clock = clock
         self._read = read
-        self._receiving = Outage("sqs")
-        self._accepting = Outage("accepting events")
+        self._receiving = dependency_trouble(clock, "sqs")
+        self._accepting = dependency_trouble(clock, "accepting_events")
 
     async def receive(self, tick: Tick) -> None:
         """One receiver, until a stop is requested. An open long poll is awaited, and what it brings is given back."""
-        backoff = Backoff()
+        backoff = Backoff(self._clock)
         while not self._stopping.requested:
             tick()
             try:
                 messages = await self._queue.receive()
             except NotConfirmedError as error:
-                self._receiving.failed(error)
+                self._receiving.failed(error.code)
                 await self._stopping.sleep(backoff.delay())
                 continue
             backoff.reset()
-            self._receiving.ok()
+            self._receiving.succeeded()
             if messages:
                 await self._work_off(messages, tick)
 
     async def _work_off(self, messages: Sequence[Message], tick: Tick) -> None:
-        started = time.monotonic()
-        received = time.time()
+        started = self._clock.monotonic()
+        received = self._clock.time()
         for message in messages:
             self._metrics.queue_wait(max(0.0, received - message.sent_at))
         outcomes: Counter[str] = Counter()
         running = {asyncio.create_task(self._accept(message)): message for message in messages}
         try:
             while running:
-                # Half the visibility time-out: late enough to cost nothing on a good day, early enough to try twice.
-                done, _ = await asyncio.wait(running, timeout=self._visibility_seconds / 2)
+                # Half the visibility timeout: late enough to cost nothing on a good day, early enough to try twice.
+                done = await wait_for_tasks(self._clock, running, self._visibility_seconds / 2)
                 tick()
                 outcomes.update(await self._finish({running.pop(task): task.result() for task in done}))
                 if running:
@@ -78,7 +80,8 @@ class Intake:
         finally:
             for task in running:
                 task.cancel()
-        log.info("intake_batch", received=len(messages), seconds=round(time.monotonic() - started, 4), **outcomes)
+        seconds = round(self._clock.monotonic() - started, 4)
+        log.info("intake_batch", received=len(messages), seconds=seconds, **outcomes)
 
     async def _accept(self, message: Message) -> EventOutcome:
         """Try until the execution or the quarantine is confirmed, or a stop is requested.
@@ -89,18 +92,18 @@ class Intake:
         if self._stopping.requested:
             return "returned"
         call = self._call(message)
-        backoff = Backoff()
+        backoff = Backoff(self._clock)
         while True:
             try:
                 async with self._budget:
                     outcome = await call()
             except NotConfirmedError as error:
-                self._accepting.failed(error)
+                self._accepting.failed(error.code)
             except InvalidEventError as error:
                 call = self._quarantine(message, error)
                 continue
             else:
-                self._accepting.ok()
+                self._accepting.succeeded()
                 return outcome
             await self._stopping.sleep(backoff.delay())
             if self._stopping.requested:
@@ -116,7 +119,7 @@ class Intake:
     def _quarantine(self, message: Message, error: InvalidEventError) -> Callable[[], Awaitable[EventOutcome]]:
         async def quarantine() -> EventOutcome:
             await self._queue.quarantine(message, error.reason)
-            log.warning("event_quarantined", message_id=message.id, reason=error.reason, explanation=str(error))
+            log.warning("event_quarantined", message_id=message.id, reason=error.reason, detail=str(error))
             return "quarantined"
 
         return quarantine

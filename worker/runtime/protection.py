@@ -1,41 +1,39 @@
-"""ECS scale-in protection: on while there is work, off when idle, so that scaling in takes idle tasks first."""
+"""ECS scale-in protection: on while there is work, off when idle, so that scaling in takes idle workers first."""
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-import structlog
-
+from worker.clock import Clock
 from worker.errors import NotConfirmedError
 from worker.ports import TaskProtection
+from worker.trouble import Trouble
 
 _INTERVAL_SECONDS = 5.0
 
 EXPIRES_MINUTES = 5
-"""Bounded, so that a task that can no longer take the protection off does not keep it for the two hours of ECS."""
+"""Bounded, so that a worker that can no longer take the protection off does not keep it for the two hours of ECS."""
 
 _RENEW_SECONDS = EXPIRES_MINUTES * 60 / 2
-
-log = structlog.get_logger()
 
 
 class ScaleInProtection:
     """Follows whether there is work."""
 
-    def __init__(self, agent: TaskProtection, busy: Callable[[], int]) -> None:
+    def __init__(self, agent: TaskProtection, busy: Callable[[], int], clock: Clock) -> None:
         self._agent = agent
         self._busy = busy
+        self._clock = clock
         self._protected_at: float | None = None
-        self._failing = False
+        self._trouble = Trouble(clock, begins="task_protection_failing", ends="task_protection_back")
 
-    async def run(self, wait: Callable[[float], Awaitable[None]]) -> None:
-        """One look every 5 s; `wait` sleeps between them."""
+    async def run(self) -> None:
+        """One look every 5 s."""
         while True:
             await self.look()
-            await wait(_INTERVAL_SECONDS)
+            await self._clock.sleep(_INTERVAL_SECONDS)
 
     async def look(self) -> None:
         """Set, renew or take off the protection as the work demands."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if self._busy():
             if self._protected_at is None or now - self._protected_at > _RENEW_SECONDS:
                 await self._set(EXPIRES_MINUTES, now)
@@ -46,9 +44,7 @@ class ScaleInProtection:
         try:
             await self._agent.protect(minutes)
         except NotConfirmedError as error:
-            if not self._failing:
-                log.warning("task_protection_failing", error=str(error))
-            self._failing = True
+            self._trouble.failed(error.code)
         else:
-            self._failing = False
+            self._trouble.succeeded()
             self._protected_at = then

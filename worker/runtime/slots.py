@@ -6,23 +6,28 @@ memory while its heartbeat runs out.
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
 
 import structlog
 
-from worker.attempt import Attempt, Process
+from worker.attempt import Attempt, Attempts, Task, read_task
+from worker.clock import Clock
 from worker.errors import Draining, NotConfirmedError, TaskGoneError
+from worker.events import InteractionEvent
 from worker.outcomes import Abandoned, Failed, Outcome, Succeeded
 from worker.ports import ActivityQueue, ActivityTask, Metrics
-from worker.runtime.health import Outage, Tick
+from worker.runtime.health import Tick, dependency_trouble
 from worker.runtime.heartbeats import Heartbeats
 from worker.runtime.stopping import Backoff, Interruptible, Interruption, Stopping
 
 _REPORT_SECONDS = 10.0
-"""How long a report is tried, besides the last call's own time-outs. Less than what is left of the state machine's
+"""How long a report is tried, besides the last call's own timeouts. Less than what is left of the state machine's
 HeartbeatSeconds when the last heartbeat was sent, so that a report never races the next attempt."""
+
+Report = Literal["accepted", "too_late", "not_needed", "given_up"]
+"""What became of a report: Step Functions took it; no longer waited; had said before that it does not wait; was never
+told, because no call was confirmed."""
 
 log = structlog.get_logger()
 
@@ -33,22 +38,24 @@ class Slots:
     def __init__(
         self,
         activity: ActivityQueue,
-        process: Process,
+        attempts: Attempts,
         metrics: Metrics,
         stopping: Stopping,
         *,
         heartbeat_seconds: float,
+        clock: Clock,
         fault: Callable[[str, BaseException], None],
     ) -> None:
         self._activity = activity
-        self._process = process
+        self._attempts = attempts
         self._metrics = metrics
         self._stopping = stopping
         self._heartbeat_seconds = heartbeat_seconds
+        self._clock = clock
         self._fault = fault
         self._working: set[Interruptible] = set()
         self._in_hand: set[asyncio.Task[None]] = set()
-        self._polling = Outage("stepfunctions activity")
+        self._polling = dependency_trouble(clock, "stepfunctions_activity")
 
     @property
     def busy(self) -> int:
@@ -66,48 +73,47 @@ class Slots:
 
     async def slot(self, tick: Tick) -> None:
         """One slot, until a stop is requested. An open poll is awaited, because a task is handed out only once."""
-        backoff = Backoff()
+        backoff = Backoff(self._clock)
         while not self._stopping.requested:
             tick()
             self._metrics.slot("polling", 1)
             try:
                 task = await self._activity.poll()
             except NotConfirmedError as error:
-                self._polling.failed(error)
+                self._polling.failed(error.code)
                 await self._stopping.sleep(backoff.delay())
                 continue
             finally:
                 self._metrics.slot("polling", -1)
             backoff.reset()
-            self._polling.ok()
+            self._polling.succeeded()
             if task is not None:
                 tick()
                 await self._take(task, tick)
 
-    async def _take(self, task: ActivityTask, tick: Tick) -> None:
-        started = time.perf_counter()
-        attempt = Attempt(task.input)
+    async def _take(self, raw: ActivityTask, tick: Tick) -> None:
+        started = self._clock.monotonic()
+        task = read_task(raw)
         slot = cast("asyncio.Task[None]", asyncio.current_task())
         self._in_hand.add(slot)
         self._metrics.slot("busy", 1)
         try:
             if self._stopping.requested:
-                attempt.outcome = Failed(Draining("the worker was shutting down when the task arrived"))
+                attempt = Attempt(Failed(Draining("the worker was shutting down when the task arrived")))
             else:
-                attempt.outcome = await self._work(task, attempt, tick)
-            reporting = time.perf_counter()
+                attempt = await self._work(task, tick)
+            reporting = self._clock.monotonic()
             report = await self._report(task, attempt.outcome)
-            attempt.seconds["report"] = time.perf_counter() - reporting
+            ended = self._clock.monotonic()
         finally:
             self._metrics.slot("busy", -1)
             self._in_hand.discard(slot)
-        seconds = time.perf_counter() - started
-        self._metrics.interaction(attempt.outcome.label, seconds)
-        _log_attempt(attempt, attempt.outcome, report, seconds)
+        self._metrics.interaction(attempt.outcome.label, ended - started)
+        _log_attempt(task, attempt, report, {**attempt.seconds, "report": ended - reporting}, ended - started)
 
-    async def _work(self, task: ActivityTask, attempt: Attempt, tick: Tick) -> Outcome:
+    async def _work(self, task: Task, tick: Tick) -> Attempt:
         """The attempt, with heartbeats beside it; ends early when the task is gone or the drain is over."""
-        outcome: Outcome | None = None
+        attempt: Attempt | None = None
         scope = Interruptible()
         heartbeats = Heartbeats(
             self._activity,
@@ -116,25 +122,26 @@ class Slots:
             seconds=self._heartbeat_seconds,
             metrics=self._metrics,
             tick=tick,
+            clock=self._clock,
             fault=self._fault,
         )
         self._working.add(scope)
         try:
             async with scope:
-                outcome = await self._process.run(attempt)
+                attempt = await self._attempts.make(task)
         finally:
             self._working.discard(scope)
             heartbeats.stop()
-        if outcome is not None:
-            return outcome
+        if attempt is not None:
+            return attempt
         if scope.reason is Interruption.TASK_GONE:
-            return Abandoned(Interruption.TASK_GONE)
-        return Failed(Draining("the worker shut down before the attempt was done"))
+            return Attempt(Abandoned(Interruption.TASK_GONE))
+        return Attempt(Failed(Draining("the worker shut down before the attempt was done")))
 
-    async def _report(self, task: ActivityTask, outcome: Outcome) -> str:
-        """Tell Step Functions; says how that went. Given up loudly: the missing heartbeats bring the task back."""
-        deadline = time.monotonic() + _REPORT_SECONDS
-        backoff = Backoff(0.1, 2.0)
+    async def _report(self, task: Task, outcome: Outcome) -> Report:
+        """Tell Step Functions. Given up loudly: the missing heartbeats bring the task back."""
+        deadline = self._clock.monotonic() + _REPORT_SECONDS
+        backoff = Backoff(self._clock, 0.1, 2.0)
         while True:
             try:
                 match outcome:
@@ -143,37 +150,37 @@ class Slots:
                     case Failed(error):
                         await self._activity.fail(task.token, error.name, str(error))
                     case Abandoned():
-                        return "nobody waits"
+                        return "not_needed"
             except TaskGoneError:
-                return "came too late"
+                return "too_late"
             except NotConfirmedError as error:
-                if time.monotonic() > deadline:
-                    log.error("report_given_up", outcome=outcome.label, error=str(error))  # noqa: TRY400
-                    return "given up"
-                await asyncio.sleep(backoff.delay())
+                if self._clock.monotonic() > deadline:
+                    log.error("report_given_up", outcome=outcome.label, error=error.code)  # noqa: TRY400
+                    return "given_up"
+                await self._clock.sleep(backoff.delay())
             else:
-                return "taken"
+                return "accepted"
 
 
-def _log_attempt(attempt: Attempt, outcome: Outcome, report: str, seconds: float) -> None:
+def _log_attempt(task: Task, attempt: Attempt, report: Report, steps: Mapping[str, float], seconds: float) -> None:
     """The one line about an attempt."""
-    fields: dict[str, object] = {f"{step}_seconds": round(took, 4) for step, took in attempt.seconds.items()}
-    match outcome:
+    fields: dict[str, object] = {f"{step}_seconds": round(took, 4) for step, took in steps.items()}
+    match attempt.outcome:
         case Succeeded(written):
             fields["written"] = written
         case Failed(error):
-            fields["cause"] = str(error)
+            fields["detail"] = str(error)
         case Abandoned(reason):
-            fields["cause"] = reason
-    if attempt.event is not None:
-        fields |= {"interaction_id": attempt.event.interaction_id, "event_id": attempt.event.event_id}
-    write = log.info if isinstance(outcome, Succeeded) else log.warning
+            fields["detail"] = reason
+    if isinstance(task.event, InteractionEvent):
+        fields |= {"interaction_id": task.event.interaction_id, "event_id": task.event.event_id}
+    write = log.info if isinstance(attempt.outcome, Succeeded) else log.warning
     write(
         "attempt",
-        outcome=outcome.label,
+        outcome=attempt.outcome.label,
         report=report,
         seconds=round(seconds, 4),
-        execution_arn=attempt.execution_arn,
-        retry_count=attempt.retry_count,
+        execution_arn=task.execution_arn,
+        retry_count=task.retry_count,
         **fields,
     )

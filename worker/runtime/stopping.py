@@ -1,16 +1,19 @@
 """Signals between the lifecycle and the loops: stop fetching, and, for one piece of work, stop working."""
 
 import asyncio
-import random
+import contextlib
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
+
+from worker.clock import Clock
 
 
 class Stopping:
     """Set once, when no new work may be fetched. Work in progress goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._event = asyncio.Event()
 
     @property
@@ -26,17 +29,16 @@ class Stopping:
 
     async def sleep(self, seconds: float) -> None:
         """`seconds`, or less when a stop is requested."""
-        try:
-            async with asyncio.timeout(seconds):
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(seconds):
                 await self._event.wait()
-        except TimeoutError:
-            pass
 
 
 class Backoff:
     """Growing, fully jittered waits between tries of one thing."""
 
-    def __init__(self, first: float = 0.2, longest: float = 20.0) -> None:
+    def __init__(self, clock: Clock, first: float = 0.2, longest: float = 20.0) -> None:
+        self._clock = clock
         self._first = first
         self._longest = longest
         self._next = first
@@ -46,7 +48,7 @@ class Backoff:
         ceiling = self._next
         self._next = min(self._longest, ceiling * 2)
         # At least half, so that a burst of tries really thins out.
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311 (spreads load, no secret)
+        return self._clock.uniform(ceiling / 2, ceiling)
 
     def reset(self) -> None:
         self._next = self._first
@@ -79,7 +81,7 @@ class Interruptible:
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
         if self._task is None:
-            raise RuntimeError("an interruptible scope needs a task to run in")
+            raise RuntimeError("an interruptible scope needs an asyncio task to run in")
         self._cancelling = self._task.cancelling()
         return self
 

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout, for our own lines and for the libraries' warnings.
+"""One JSON object per line on stdout, for our own lines and for the libraries' warnings.
 
 No line holds a payload, a token, a secret or personal data, at any level: libraries stay at `warning`, because their
 debug lines hold whole requests, and an exception is written as its type and its frames: its text may quote data.
@@ -15,7 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 class _Stdout:
-    """Standard output whose end is nobody's end: a full disk or a closed pipe costs lines, not the service."""
+    """Standard output that never fails: a full disk or a closed pipe costs lines, not the service."""
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -76,7 +76,7 @@ SERIES = (
         "worker_slots",
         Gauge,
         ("state",),
-        "activity slots: polling or busy",
+        "slots: polling or busy",
         "All busy: the rate limit or MAX_CONCURRENCY is what limits.",
     ),
     Series(
@@ -98,15 +98,15 @@ SERIES = (
         "worker_token_fetches_total",
         Counter,
         ("source",),
-        "access tokens obtained: by a login of this task, or shared by another one",
-        "Logins of many tasks: the shared cache is not shared or not reachable.",
+        "access tokens obtained: by a login of this worker, or shared by another one",
+        "Logins of many workers: the shared cache is not shared, or unavailable.",
     ),
     Series(
         "worker_request_allowance_wait_seconds",
         Histogram,
         (),
         "how long a request waited for the rate limit",
-        "Seconds: the rate limit is the bottleneck; larger batches or a larger limit help, more tasks do not.",
+        "Seconds: the rate limit is the bottleneck; larger batches or a larger limit help, more workers do not.",
         _WAIT_SECONDS,
     ),
     Series(
@@ -127,7 +127,7 @@ SERIES = (
         "worker_queue_messages",
         Gauge,
         ("queue", "state"),
-        "messages in a queue (events, dead_letters) by state (visible, in_flight, delayed); every task says the same",
+        "messages in a queue (events, dead_letters) by state (visible, in_flight, delayed); every worker says the same",
         "events visible and rising: behind. dead_letters above 0: `dlq list`.",
     ),
     Series(
@@ -150,7 +150,7 @@ SERIES = (
         Gauge,
         (),
         "GENESYS_REQUESTS_PER_MINUTE, the fleet's rate limit",
-        "Different between tasks: a deployment is half done.",
+        "Different between workers: a deployment is half done.",
     ),
     Series(
         "worker_genesys_paused_until_timestamp_seconds",
@@ -163,7 +163,7 @@ SERIES = (
         "worker_shared_cache_up",
         Gauge,
         (),
-        "1 while the shared cache answers, 0 while the task keeps to its own share of the rate limit",
+        "1 while the shared cache answers, 0 while the worker keeps to its own share of the rate limit",
         "0: look at the shared cache; work goes on, slower.",
     ),
     Series(
@@ -171,7 +171,7 @@ SERIES = (
         Gauge,
         (),
         "1 from SIGTERM on",
-        "1 for more than two minutes: the stop time-out does not work.",
+        "1 for more than two minutes: the stop timeout does not work.",
     ),
     Series(
         "worker_build_info",
@@ -273,10 +273,6 @@ class PrometheusMetrics:
 
     def draining(self, draining: bool) -> None:
         self._draining.set(draining)
-
-    def exposition(self) -> bytes:
-        """All series in the Prometheus text format."""
-        return generate_latest(self.registry)
 
     def _counter(self, name: str, values: Iterable[str] = ()) -> Counter:
         row = _ROWS[name]

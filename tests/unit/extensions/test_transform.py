@@ -44,6 +44,7 @@ async def plain(_: Mapping[str, Any]) -> dict[str, Any]:
 
 async def test_what_the_function_returns_goes_with_the_details() -> None:
     details = await transformed(lambda document: {"id": document["conversationId"]}).fetch("interaction-1")
+    assert isinstance(details, Details)
     assert details.attributes == {"id": "interaction-1"}
     assert details.channels == ("voice",)
 

@@ -1,62 +1,67 @@
 """What `/livez` and `/readyz` say, and the protection that follows the work."""
 
 import asyncio
-import time
 
-import pytest
 from structlog.testing import capture_logs
 
+from tests.virtual_time import VirtualClock
+from worker.cancellation import cancel_and_wait
 from worker.errors import NotConfirmedError
 from worker.runtime import health
-from worker.runtime.health import Outage, Readiness, Watchdog
+from worker.runtime.health import Readiness, Watchdog, dependency_trouble
 from worker.runtime.protection import EXPIRES_MINUTES, ScaleInProtection
 
+CLOCK = VirtualClock()
 
-def test_an_outage_makes_two_lines_however_many_calls_fail() -> None:
-    outage = Outage("sqs")
+
+async def test_a_dependency_that_fails_makes_two_lines_however_many_calls_fail() -> None:
+    trouble = dependency_trouble(CLOCK, "sqs")
     with capture_logs() as lines:
         for _ in range(1000):
-            outage.failed(NotConfirmedError("Throttling"))
-        outage.ok()
-        outage.ok()
-    assert [line["event"] for line in lines] == ["dependency_failing", "dependency_back"]
-    assert lines[1]["failures"] == 1000
+            trouble.failed("Throttling")
+        await CLOCK.sleep(60)
+        trouble.succeeded()
+        trouble.succeeded()
+    failing, back = lines
+    assert (failing["event"], failing["dependency"], failing["error"]) == ("dependency_failing", "sqs", "Throttling")
+    assert (back["event"], back["dependency"], back["failures"]) == ("dependency_back", "sqs", 1000)
+    assert back["seconds"] == 60
 
 
-async def test_a_loop_that_does_not_move_makes_the_process_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    watchdog = Watchdog(lambda _: None)
-    tick = watchdog.tick("receiver 0")
+async def test_a_loop_that_does_not_move_makes_the_process_not_alive() -> None:
+    watchdog = Watchdog(lambda _: None, CLOCK)
+    tick = watchdog.tick("receiver_0")
     assert watchdog.problems() == []
-    now = time.monotonic() + health.STALL_SECONDS + 1
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    await CLOCK.sleep(health.STALL_SECONDS + 1)
     watchdog._own()
-    assert watchdog.problems() == ["receiver 0 has not moved for 181 s"]
+    assert watchdog.problems() == ["receiver_0 has not moved for 181 s"]
     tick()
     assert watchdog.problems() == []
 
 
-async def test_a_watchdog_that_does_not_run_means_the_event_loop_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    watchdog = Watchdog(lambda _: None)
-    now = time.monotonic() + health.LAG_SECONDS + 1
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+async def test_a_watchdog_that_does_not_run_means_the_event_loop_is_late() -> None:
+    watchdog = Watchdog(lambda _: None, CLOCK)
+    await CLOCK.sleep(health.LAG_SECONDS + 1)
     assert watchdog.problems() == ["the event loop is 11 s late"]
 
 
-async def test_the_watchdog_measures_the_lag_and_tells_a_stall_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "STALL_SECONDS", -1)
+class LateClock(VirtualClock):
+    """Half a second late with every timer."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds + 0.5)
+
+
+async def test_the_watchdog_measures_the_lag_and_tells_a_stall_once() -> None:
     lags: list[float] = []
-    watchdog = Watchdog(lags.append)
-    watchdog.tick("slot 0")
-    rounds = iter(range(3))
-
-    async def wait(_: float) -> None:
-        if next(rounds, None) is None:
-            raise asyncio.CancelledError
-
-    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
-        await watchdog.run(wait)
-    assert lags == [0.0, 0.0, 0.0]
-    assert [(line["event"], line["loop"]) for line in lines] == [("loop_stalled", "slot 0")]
+    watchdog = Watchdog(lags.append, LateClock())
+    watchdog.tick("slot_0")
+    running = asyncio.create_task(watchdog.run())
+    with capture_logs() as lines:
+        await CLOCK.sleep(health.STALL_SECONDS * 2)
+    await cancel_and_wait(running)
+    assert set(lags) == {0.5}
+    assert [(line["event"], line["loop"]) for line in lines] == [("loop_stalled", "slot_0")]
 
 
 async def test_readiness_names_the_dependency_that_does_not_answer() -> None:
@@ -65,16 +70,14 @@ async def test_readiness_names_the_dependency_that_does_not_answer() -> None:
     async def bad() -> None:
         raise NotConfirmedError("AccessDeniedException")
 
-    assert await Readiness({"table": good, "activity": bad}).problems() == ["activity: AccessDeniedException"]
+    assert await Readiness({"table": good, "activity": bad}, CLOCK).problems() == ["activity: AccessDeniedException"]
 
 
-async def test_readiness_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_PROBE_SECONDS", 0.01)
-
+async def test_readiness_does_not_wait_for_ever() -> None:
     async def stuck() -> None:
         await asyncio.Event().wait()
 
-    assert await Readiness({"table": stuck}).problems() == ["table: no answer within 0.01 s"]
+    assert await Readiness({"table": stuck}, CLOCK).problems() == ["table: no answer within 3 s"]
 
 
 async def test_a_good_answer_is_not_asked_for_again_at_once_and_a_bad_one_is() -> None:
@@ -86,11 +89,14 @@ async def test_a_good_answer_is_not_asked_for_again_at_once_and_a_bad_one_is() -
         if wrong:
             raise wrong.pop()
 
-    readiness = Readiness({"table": probe})
+    readiness = Readiness({"table": probe}, CLOCK)
     assert await readiness.problems()
     assert not await readiness.problems()
     assert not await readiness.problems()
     assert len(asked) == 2
+    await CLOCK.sleep(6)
+    assert not await readiness.problems()
+    assert len(asked) == 3
 
 
 class FakeAgent:
@@ -106,19 +112,17 @@ class FakeAgent:
             raise NotConfirmedError("no")
 
 
-async def test_protection_is_on_while_there_is_work_renewed_and_off_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_protection_is_on_while_there_is_work_renewed_and_off_when_idle() -> None:
     agent = FakeAgent()
     busy = [0]
-    protection = ScaleInProtection(agent, lambda: busy[0])
-    now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    protection = ScaleInProtection(agent, lambda: busy[0], CLOCK)
     await protection.look()
     assert agent.asked == []
     busy[0] = 3
     await protection.look()
     await protection.look()
     assert agent.asked == [EXPIRES_MINUTES]
-    now[0] += EXPIRES_MINUTES * 60 * 0.6
+    await CLOCK.sleep(EXPIRES_MINUTES * 60 * 0.6)
     await protection.look()
     assert agent.asked == [EXPIRES_MINUTES, EXPIRES_MINUTES]
     busy[0] = 0
@@ -130,7 +134,7 @@ async def test_protection_is_on_while_there_is_work_renewed_and_off_when_idle(mo
 async def test_an_agent_that_refuses_is_asked_again_and_complained_about_once() -> None:
     agent = FakeAgent()
     agent.refuses = True
-    protection = ScaleInProtection(agent, lambda: 1)
+    protection = ScaleInProtection(agent, lambda: 1, CLOCK)
     with capture_logs() as lines:
         await protection.look()
         await protection.look()

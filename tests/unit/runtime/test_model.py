@@ -3,12 +3,11 @@
 A failing example prints as a story: each line is one step that somebody takes.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import structlog
 from hypothesis import HealthCheck, settings
@@ -17,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.unit.fakes import RecordingMetrics
 from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
-from worker.attempt import Process
+from tests.virtual_time import VirtualClock
+from worker.attempt import Attempts
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.events import InvalidEventError, parse_event, utc_text
-from worker.runtime import slots as slots_module
 from worker.runtime.health import Tick
 from worker.runtime.intake import Intake
 from worker.runtime.slots import Slots
@@ -40,27 +39,31 @@ _fetch_errors = st.sampled_from(
 
 
 class Worker:
-    """One worker process: the real runtime on the model's ports."""
+    """One worker process: the real runtime on the model's ports. Made within the event loop."""
 
     def __init__(self, world: World, number: int) -> None:
+        clock = VirtualClock()
         self.name = f"worker {number}"
         self.ports = Ports(world)
-        self.stopping = Stopping()
+        self.stopping = Stopping(clock)
         self.faults: list[BaseException] = []
         metrics: Any = RecordingMetrics()
-        intake = Intake(self.ports, self.ports, metrics, self.stopping, concurrency=RECEIVERS, visibility_seconds=60)
-        process = Process(self.ports, self.ports, metrics, not_found_after_seconds=900)
+        intake = Intake(
+            self.ports, self.ports, metrics, self.stopping, concurrency=RECEIVERS, visibility_seconds=60, clock=clock
+        )
+        attempts = Attempts(self.ports, self.ports, metrics, not_found_after_seconds=900, clock=clock)
         self.slots = Slots(
             self.ports,
-            process,
+            attempts,
             metrics,
             self.stopping,
             heartbeat_seconds=HEARTBEAT_SECONDS,
+            clock=clock,
             fault=lambda _, error: self.faults.append(error),
         )
-        loops = [intake.receive(Tick("receiver")) for _ in range(RECEIVERS)]
-        loops += [self.slots.slot(Tick("slot")) for _ in range(SLOTS)]
-        self.tasks = [world.loop.create_task(loop) for loop in loops]
+        loops = [intake.receive(Tick("receiver", clock)) for _ in range(RECEIVERS)]
+        loops += [self.slots.slot(Tick("slot", clock)) for _ in range(SLOTS)]
+        self.tasks = [asyncio.create_task(loop) for loop in loops]
 
     @property
     def done(self) -> bool:
@@ -93,15 +96,13 @@ class Model(RuleBasedStateMachine):
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        """No log lines, and the virtual clock for the reports' deadline."""
-        clock = SimpleNamespace(monotonic=self.loop.time, perf_counter=self.loop.time)
+        """No log lines."""
         before = structlog.get_config()
         structlog.configure(processors=[_drop])
-        with mock.patch.object(slots_module, "time", clock):
-            try:
-                yield
-            finally:
-                structlog.configure(**before)
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
 
     def _step(self) -> None:
         self.loop.settle()
@@ -140,7 +141,11 @@ class Model(RuleBasedStateMachine):
     @rule()
     def a_worker_starts(self) -> None:
         self.number += 1
-        self.workers.append(Worker(self.world, self.number))
+
+        async def start() -> None:
+            self.workers.append(Worker(self.world, self.number))
+
+        self.loop.run_until_complete(start())
         self._step()
 
     @precondition(lambda self: self.workers)

@@ -4,34 +4,39 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.fakes import DETAILS, FakeActivity, FakeDetails, FakeStore, RecordingMetrics
 from tests.unit.samples import task
-from worker.attempt import Process
+from tests.virtual_time import VirtualClock
+from worker.attempt import Attempts
 from worker.errors import NotConfirmedError, NotReady, TaskGoneError
-from worker.ports import Details
+from worker.ports import ActivityTask, Details
 from worker.runtime.health import Tick
 from worker.runtime.slots import Slots
-from worker.runtime.stopping import Backoff, Stopping
+from worker.runtime.stopping import Stopping
+
+HEARTBEAT_SECONDS = 20.0
 
 
 class Rig:
     """One slot on fakes."""
 
-    def __init__(self, *, heartbeat_seconds: float = 1000) -> None:
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
         self.activity = FakeActivity(tasks=[task()])
         self.details = FakeDetails()
         self.metrics = RecordingMetrics()
-        self.stopping = Stopping()
+        self.stopping = Stopping(self.clock)
         self.faults: list[BaseException] = []
-        process = Process(self.details, FakeStore(), self.metrics, not_found_after_seconds=10**12)
+        attempts = Attempts(self.details, FakeStore(), self.metrics, not_found_after_seconds=10**12, clock=self.clock)
         self.slots = Slots(
             self.activity,
-            process,
+            attempts,
             self.metrics,
             self.stopping,
-            heartbeat_seconds=heartbeat_seconds,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            clock=self.clock,
             fault=lambda _, error: self.faults.append(error),
         )
         self.working = asyncio.Event()
@@ -47,7 +52,7 @@ class Rig:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        slot = asyncio.create_task(self.slots.slot(Tick("slot")))
+        slot = asyncio.create_task(self.slots.slot(Tick("slot", self.clock)))
         try:
             yield slot
         finally:
@@ -58,24 +63,31 @@ class Rig:
         assert not self.slots._working
 
 
-@pytest.fixture(autouse=True)
-def _fast_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Backoff, "delay", lambda _: 0.001)
-
-
 async def test_a_task_is_worked_on_and_reported() -> None:
     rig = Rig()
-    async with rig.running():
-        await rig.activity.polling.wait()
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.activity.polling.wait()
     assert rig.activity.succeeded == [("token-1", '{"written": true}')]
     assert rig.metrics.of("interaction") == ["succeeded"]
+    (line,) = lines
+    assert (line["event"], line["outcome"], line["report"]) == ("attempt", "succeeded", "accepted")
+    assert {"details_seconds", "store_seconds", "report_seconds", "seconds"} <= line.keys()
+
+
+async def test_a_malformed_task_is_reported_as_invalid() -> None:
+    rig = Rig()
+    rig.activity.tasks = [ActivityTask("token-1", "[]")]
+    async with rig.running():
+        await rig.activity.polling.wait()
+    assert [(token, error) for token, error, _ in rig.activity.failed] == [("token-1", "Interaction.Invalid")]
 
 
 async def test_a_failure_is_reported_under_its_name() -> None:
     rig = Rig()
 
-    async def answer(_: str) -> Details:
-        raise NotReady("not in the answer yet")
+    async def answer(_: str) -> NotReady:
+        return NotReady("not in the answer yet")
 
     rig.details.answer = answer
     async with rig.running():
@@ -85,21 +97,19 @@ async def test_a_failure_is_reported_under_its_name() -> None:
 
 
 async def test_heartbeats_go_on_while_the_work_lasts_and_end_with_it() -> None:
-    rig = Rig(heartbeat_seconds=0.001)
+    rig = Rig()
     rig.work_until_told()
     async with rig.running():
-        while len(rig.activity.beats) < 5:
-            await asyncio.sleep(0.001)
+        await rig.clock.sleep(5.5 * HEARTBEAT_SECONDS)
+        assert len(rig.activity.beats) == 5
         rig.finish.set()
         await rig.activity.reported.wait()
-        beats = len(rig.activity.beats)
-        await rig.activity.polling.wait()
-        await asyncio.sleep(0.02)
-        assert len(rig.activity.beats) == beats
+        await rig.clock.sleep(5.5 * HEARTBEAT_SECONDS)
+        assert len(rig.activity.beats) == 5
 
 
 async def test_a_failing_heartbeat_is_sent_again() -> None:
-    rig = Rig(heartbeat_seconds=0.001)
+    rig = Rig()
     rig.work_until_told()
 
     def throttle() -> None:
@@ -108,31 +118,32 @@ async def test_a_failing_heartbeat_is_sent_again() -> None:
 
     rig.activity.on_beat = throttle
     async with rig.running():
-        while len(rig.activity.beats) < 6:
-            await asyncio.sleep(0.001)
+        await rig.clock.sleep(2 * HEARTBEAT_SECONDS)
         rig.finish.set()
         await rig.activity.reported.wait()
-    assert rig.metrics.of("heartbeat")[:4] == ["failed", "failed", "failed", "sent"]
+    assert rig.metrics.of("heartbeat") == ["failed", "failed", "failed", "sent"]
 
 
 async def test_a_lost_heartbeat_cancels_the_work_and_nothing_is_reported() -> None:
-    rig = Rig(heartbeat_seconds=0.001)
+    rig = Rig()
     rig.work_until_told()
 
     def gone() -> None:
         raise TaskGoneError("TaskTimedOut")
 
     rig.activity.on_beat = gone
-    async with rig.running():
-        await rig.activity.polling.wait()
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.activity.polling.wait()
     assert rig.activity.succeeded == []
     assert rig.activity.failed == []
+    assert [line["report"] for line in lines if line["event"] == "attempt"] == ["not_needed"]
     assert rig.metrics.of("heartbeat") == ["lost"]
     assert rig.metrics.of("interaction") == ["abandoned"]
 
 
 async def test_a_heartbeat_that_dies_is_a_fault_of_the_process() -> None:
-    rig = Rig(heartbeat_seconds=0.001)
+    rig = Rig()
     rig.work_until_told()
 
     def bug() -> None:
@@ -140,8 +151,7 @@ async def test_a_heartbeat_that_dies_is_a_fault_of_the_process() -> None:
 
     rig.activity.on_beat = bug
     async with rig.running():
-        while not rig.faults:
-            await asyncio.sleep(0.001)
+        await rig.clock.sleep(HEARTBEAT_SECONDS + 1)
         rig.finish.set()
     assert isinstance(rig.faults[0], ZeroDivisionError)
 
@@ -161,17 +171,20 @@ async def test_a_report_is_tried_again_and_counts_once() -> None:
     assert rig.metrics.of("interaction") == ["succeeded"]
 
 
-async def test_a_report_is_given_up_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.runtime.slots._REPORT_SECONDS", 0)
+async def test_a_report_is_given_up_at_its_deadline() -> None:
     rig = Rig()
+    began = rig.clock.monotonic()
 
     def throttle() -> None:
         raise NotConfirmedError("ThrottlingException")
 
     rig.activity.on_report = throttle
-    async with rig.running():
-        await rig.activity.polling.wait()
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.activity.polling.wait()
     assert rig.activity.succeeded == []
+    assert 10 < rig.clock.monotonic() - began < 13
+    assert [line["report"] for line in lines if line["event"] == "attempt"] == ["given_up"]
 
 
 async def test_a_report_that_comes_too_late_is_no_fault() -> None:
@@ -181,9 +194,11 @@ async def test_a_report_that_comes_too_late_is_no_fault() -> None:
         raise TaskGoneError("TaskTimedOut")
 
     rig.activity.on_report = gone
-    async with rig.running():
-        await rig.activity.polling.wait()
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.activity.polling.wait()
     assert rig.faults == []
+    assert [line["report"] for line in lines if line["event"] == "attempt"] == ["too_late"]
 
 
 async def test_a_task_that_an_open_poll_brings_after_a_stop_is_handed_back_at_once() -> None:

@@ -2,6 +2,7 @@
 """Started and stopped hundreds of times at random moments: every end is clean, and nothing stays behind."""
 
 import asyncio
+import functools
 import random
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -10,23 +11,24 @@ import pytest
 
 from tests.unit.fakes import DETAILS, RecordingMetrics
 from tests.unit.samples import message, seed, task
-from worker.attempt import Process
-from worker.errors import NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
+from tests.virtual_time import VirtualClock
+from worker.attempt import Attempts
+from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
 from worker.runtime.health import Watchdog
 from worker.runtime.intake import Intake
-from worker.runtime.lifecycle import Lifecycle
+from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
 
 TIMES = 250
 AT_ONCE = 50
-"""Side by side, so that the waits after refusals pass together."""
+"""Side by side in one event loop."""
 
 
 class Busy:
-    """Ports that always have work, answer after a random number of turns of the loop, and sometimes refuse."""
+    """Ports that always have work, answer after some milliseconds, at once or not, and sometimes refuse."""
 
     def __init__(self, source: random.Random) -> None:
         self._source = source
@@ -35,14 +37,17 @@ class Busy:
         self.taken: list[str] = []
         self.reported: dict[str, str] = {}
 
-    async def _turns(self, refusal: type[Exception] = NotConfirmedError) -> None:
-        for _ in range(self._source.randrange(6)):
-            await asyncio.sleep(0)
-        if self._source.random() < 0.02:
+    async def _refuses(self) -> bool:
+        """Takes as long as a call, and says whether it is refused."""
+        await asyncio.sleep(self._source.randrange(6) * 0.001)
+        return self._source.random() < 0.02
+
+    async def _call(self, refusal: type[Exception] = NotConfirmedError) -> None:
+        if await self._refuses():
             raise refusal("refused")
 
     async def receive(self) -> Sequence[Message]:
-        await self._turns()
+        await self._call()
         number = len(self.received)
         batch = [message(seed(f"i-{n}"), n) for n in range(number, number + self._source.randrange(4))]
         self.received += batch
@@ -61,11 +66,11 @@ class Busy:
         raise AssertionError(f"{message.id} is right, and was quarantined for {reason}")
 
     async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
-        await self._turns()
+        await self._call()
         return "started"
 
     async def poll(self) -> ActivityTask | None:
-        await self._turns()
+        await self._call()
         if self._source.random() < 0.3:
             return None
         token = f"token-{len(self.taken)}"
@@ -73,25 +78,24 @@ class Busy:
         return task(token)
 
     async def heartbeat(self, token: str) -> None:
-        await self._turns()
+        await self._call()
         if self._source.random() < 0.1:
             self.reported[token] = "gone"
             raise TaskGoneError("TaskTimedOut")
 
     async def succeed(self, token: str, output: str) -> None:
-        await self._turns()
+        await self._call()
         self.reported[token] = output
 
     async def fail(self, token: str, error: str, cause: str) -> None:
-        await self._turns()
+        await self._call()
         self.reported[token] = error
 
-    async def fetch(self, interaction_id: str) -> Details:
-        await self._turns(Unavailable)
-        return DETAILS
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+        return Unavailable("refused") if await self._refuses() else DETAILS
 
     async def put(self, event: InteractionEvent, details: Details) -> bool:
-        await self._turns(StoreUnavailable)
+        await self._call(StoreUnavailable)
         return True
 
 
@@ -103,18 +107,20 @@ async def test_every_stop_is_clean_and_everything_in_hand_is_settled(drain_secon
 
 
 async def _once(source: random.Random, drain_seconds: float) -> None:
-    ports, stopping, metrics = Busy(source), Stopping(), RecordingMetrics()
+    ports, clock, metrics = Busy(source), VirtualClock(), RecordingMetrics()
+    stopping = Stopping(clock)
     any_metrics: Any = metrics
-    lifecycle = Lifecycle(stopping, drain_seconds=drain_seconds, hand_back_seconds=5)
-    intake = Intake(ports, ports, any_metrics, stopping, concurrency=2, visibility_seconds=60)
-    process = Process(ports, ports, any_metrics, not_found_after_seconds=900)
-    slots = Slots(ports, process, any_metrics, stopping, heartbeat_seconds=0.001, fault=lifecycle.fault)
-    watchdog = Watchdog(any_metrics.loop_lag)
-    loops = {f"receiver {n}": intake.receive(watchdog.tick("receiver")) for n in range(2)}
-    loops |= {f"slot {n}": slots.slot(watchdog.tick("slot")) for n in range(3)}
-    running = asyncio.create_task(lifecycle.run(loops, {"watchdog": watchdog.run(asyncio.sleep)}, slots))
-    for _ in range(source.randrange(60)):
-        await asyncio.sleep(0)
+    lifecycle = Lifecycle(stopping, drain_seconds=drain_seconds, hand_back_seconds=5, clock=clock)
+    intake = Intake(ports, ports, any_metrics, stopping, concurrency=2, visibility_seconds=60, clock=clock)
+    attempts = Attempts(ports, ports, any_metrics, not_found_after_seconds=10**12, clock=clock)
+    slots = Slots(ports, attempts, any_metrics, stopping, heartbeat_seconds=0.004, clock=clock, fault=lifecycle.fault)
+    watchdog = Watchdog(any_metrics.loop_lag, clock)
+    loops: dict[str, Loop] = {
+        f"receiver_{n}": functools.partial(intake.receive, watchdog.tick("receiver")) for n in range(2)
+    }
+    loops |= {f"slot_{n}": functools.partial(slots.slot, watchdog.tick("slot")) for n in range(3)}
+    running = asyncio.create_task(lifecycle.run(loops, {"watchdog": watchdog.run}, slots))
+    await clock.sleep(source.randrange(60) * 0.001)
     lifecycle.signal("SIGTERM")
     async with asyncio.timeout(30):
         assert await running == 0

@@ -92,7 +92,7 @@ class World:
         try:
             return await waiting.future
         except asyncio.CancelledError:
-            # What AWS hands to a call that nobody awaits any more is lost until a time-out.
+            # What AWS hands to a call that nobody awaits any more is lost until a timeout.
             if name in {"poll", "receive"} and not worker.dead:
                 self.cancelled_polls.append(name)
             raise
@@ -280,7 +280,7 @@ class Ports:
 
     # Details and store
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         error = self.fetch_error
         self.fetch_error = None
 
@@ -289,8 +289,10 @@ class Ports:
 
         try:
             found: Details = await self.world.call(self, f"fetch {interaction_id}", act)
-        except NotConfirmedError as refusal:
-            raise Unavailable("no answer") from refusal
+        except NotConfirmedError:
+            return Unavailable("no answer")
+        if isinstance(error, AttemptError):
+            return error
         if error is not None:
             raise error
         return found
