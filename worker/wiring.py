@@ -17,10 +17,10 @@ from worker.aws.archive import ArchivingStore
 from worker.aws.clients import Clients, new_session, open_clients, require_credentials
 from worker.aws.executions import StepFunctionsExecutions
 from worker.aws.inspection import Inspection, SeeDate
-from worker.aws.letters import SqsDeadLetters
+from worker.aws.letters import RECEIVERS, SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import DynamoDbStore
-from worker.aws.sqs import AT_ONCE, LARGEST_BATCH
+from worker.aws.sqs import LARGEST_BATCH
 from worker.fleet.shared_cache import open_shared_cache
 from worker.genesys.client import Api, Result
 from worker.genesys.login import Token, log_in
@@ -96,9 +96,9 @@ async def open_inspection(settings: Settings, see_date: SeeDate) -> AsyncIterato
 def _command_clients(session: AioSession, settings: Settings, attempts: int) -> AbstractAsyncContextManager[Clients]:
     return open_clients(
         session,
-        PrometheusMetrics(),  # read by nobody
-        slots=LARGEST_BATCH * AT_ONCE,
-        receivers=AT_ONCE,
+        PrometheusMetrics(),  # which nobody reads
+        slots=LARGEST_BATCH * RECEIVERS,  # a redrive starts all that its receivers bring
+        receivers=RECEIVERS,
         archive=settings.archive_url is not None,
         attempts=attempts,
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 10
 """Messages that one SQS call carries at most."""
 
-AT_ONCE = 8
+_AT_ONCE = 8
 """Calls at the same time."""
 
 _ATTEMPTS = 2
@@ -44,8 +44,8 @@ async def send_in_batches(call: Call, entries: Sequence[Entry]) -> dict[int, str
     """
     batches = [range(n, min(n + LARGEST_BATCH, len(entries))) for n in range(0, len(entries), LARGEST_BATCH)]
     failed: dict[int, str] = {}
-    for start in range(0, len(batches), AT_ONCE):
-        answers = (_send(call, entries, batch) for batch in batches[start : start + AT_ONCE])
+    for start in range(0, len(batches), _AT_ONCE):
+        answers = (_send(call, entries, batch) for batch in batches[start : start + _AT_ONCE])
         for answer in await asyncio.gather(*answers):
             failed |= answer
     return failed

@@ -96,7 +96,7 @@ async def _aws(look: Inspection, settings: Settings) -> list[Finding]:
             failed(
                 "credentials",
                 "the usual AWS chain finds none",
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the task a role",
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the ECS task a role",
             ),
             skipped("AWS resources", "not checked: see credentials"),
         ]

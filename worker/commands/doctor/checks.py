@@ -81,7 +81,7 @@ def explain(error: CallFailedError) -> tuple[str, str]:
     """What is wrong, and what to do."""
     if error.status is None:
         fix = (
-            "check AWS_ENDPOINT_URL and AWS_REGION, the name server, and that the network lets the task reach "
+            "check AWS_ENDPOINT_URL and AWS_REGION, the name server, and that the network lets the worker reach "
             f"{error.service} (security group, NAT or VPC endpoint)"
         )
         return f"no answer from {error.endpoint} ({error.code})", fix
@@ -90,7 +90,7 @@ def explain(error: CallFailedError) -> tuple[str, str]:
             return f"{error.action} is denied to these credentials", f"allow {error.action} in the role's policy"
         case Kind.UNKNOWN_CREDENTIALS:
             text = f"AWS does not accept the credentials ({error.code})"
-            return text, "renew them, or let the task role supply them"
+            return text, "renew them, or let the ECS task role supply them"
         case Kind.WRONG_SIGNATURE:
             text = f"AWS does not accept the signature ({error.code})"
             return text, "the secret access key is wrong, or the clock is: see the row `clock`"

@@ -56,7 +56,7 @@ async def _login(genesys: DirectGenesys) -> tuple[Finding, Token | None]:
     except RateLimited as error:
         return skipped(name, f"not checked: {error}"), None
     except Unavailable as error:
-        fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the task out"
+        fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the worker out"
         return failed(name, str(error), fix), None
     return ok(name, f"{genesys.login_url}, token for {token.expires_at - token.minted_at:.0f} s"), token
 
@@ -83,7 +83,7 @@ def _api(base: str, problem: AttemptError | None, status: int | None, *, alone: 
     if isinstance(problem, RateLimited):
         return skipped(name, f"not checked: {problem}; somebody uses up the client's rate limit")
     if status is None:
-        fix = "check GENESYS_REGION (or GENESYS_API_URL), the name server and that the network lets the task out"
+        fix = "check GENESYS_REGION (or GENESYS_API_URL), the name server and that the network lets the worker out"
         return failed(name, f"no answer from {base}: {problem}", fix)
     return failed(name, f"{base}: {problem}", _api_fix(status))
 
@@ -91,7 +91,7 @@ def _api(base: str, problem: AttemptError | None, status: int | None, *, alone: 
 def _api_fix(status: int) -> str:
     if status == HTTPStatus.UNAUTHORIZED:
         return (
-            "name the API of the same region as the login; with ip.not.authorized, add the task's public address to "
+            "name the API of the same region as the login; with ip.not.authorized, add the worker's public address to "
             "the organisation's allowed ones"
         )
     if status == HTTPStatus.FORBIDDEN:

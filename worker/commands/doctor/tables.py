@@ -76,7 +76,7 @@ async def _shared_cache(look: Inspection, settings: Settings) -> list[Finding]:
     name = "shared cache"
     scheme, _, rest = settings.shared_cache_url.partition("://")
     if scheme == "memory":
-        return [ok(name, "memory: right for one task; several would each log in and take the whole rate limit")]
+        return [ok(name, "memory: right for one worker; several would each log in and take the whole rate limit")]
     if scheme == "dynamodb":
         table = rest.rstrip("/")
         found = await _table(look, table, "pk", name=name, setting="SHARED_CACHE_URL")
