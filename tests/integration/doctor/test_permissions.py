@@ -27,8 +27,8 @@ async def test_the_permission_to_start_executions_is_told_by_the_refusal(
     code: str, status: str, front: Front, stack: Stack
 ) -> None:
     front.refused["AWSStepFunctions.StartExecution"] = code
-    async with open_inspection(load_settings(), lambda *_: None) as look:
-        found = await permission("start", look.may_start(stack.settings["STATE_MACHINE_ARN"]))
+    async with open_inspection(load_settings(), lambda *_: None) as inspection:
+        found = await permission("start", inspection.may_start(stack.settings["STATE_MACHINE_ARN"]))
     assert found.status == status
 
 

@@ -56,9 +56,9 @@ async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which a person should read them."""
     clock = Clock()
     own = [*_settings(settings), *check_functions(settings)]
-    async with open_inspection(settings, partial(clock.sample, "AWS")) as look:
-        aws, genesys = await asyncio.gather(_aws(look, settings), check_genesys(clock, settings))
-        return [*own, _region(look.region, settings), *aws, *genesys, _clock(clock)]
+    async with open_inspection(settings, partial(clock.sample, "AWS")) as inspection:
+        aws, genesys = await asyncio.gather(_aws(inspection, settings), check_genesys(clock, settings))
+        return [*own, _region(inspection.region, settings), *aws, *genesys, _clock(clock)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -90,8 +90,8 @@ def _queue_region(url: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
-async def _aws(look: Inspection, settings: Settings) -> list[Finding]:
-    if not await look.has_credentials():
+async def _aws(inspection: Inspection, settings: Settings) -> list[Finding]:
+    if not await inspection.has_credentials():
         return [
             failed(
                 "credentials",
@@ -101,20 +101,20 @@ async def _aws(look: Inspection, settings: Settings) -> list[Finding]:
             skipped("AWS resources", "not checked: see credentials"),
         ]
     groups = await asyncio.gather(
-        _identity(look, settings),
-        check_queues(look, settings),
-        check_state_machine(look, settings),
-        check_activity(look, settings),
-        check_tables(look, settings),
-        check_archive(look, settings),
+        _identity(inspection, settings),
+        check_queues(inspection, settings),
+        check_state_machine(inspection, settings),
+        check_activity(inspection, settings),
+        check_tables(inspection, settings),
+        check_archive(inspection, settings),
     )
     return [finding for group in groups for finding in group]
 
 
-async def _identity(look: Inspection, settings: Settings) -> list[Finding]:
+async def _identity(inspection: Inspection, settings: Settings) -> list[Finding]:
     name = "credentials"
     try:
-        account, arn = await look.identity()
+        account, arn = await inspection.identity()
     except CallFailedError as error:
         if error.status is None:
             return [skipped(name, f"found, but whose they are is not checked: {explain(error)[0]}")]

@@ -60,13 +60,13 @@ class Clock:
         return max(offsets, key=lambda offset: abs(offset[1]), default=None)
 
 
-async def permission(name: str, call: Awaitable[object], text: str = "allowed") -> Finding:
+async def permission(name: str, call: Awaitable[object]) -> Finding:
     """Whether one of the inspection's tries is allowed."""
     try:
         await call
     except CallFailedError as error:
         return failed(name, *explain(error))
-    return ok(name, text)
+    return ok(name, "allowed")
 
 
 def cannot_look(name: str, error: CallFailedError) -> Finding:

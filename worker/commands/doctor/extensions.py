@@ -29,7 +29,7 @@ def _function(setting: str, name: str, load: Callable[[str], object]) -> Finding
     return ok(setting, f"{name} loads")
 
 
-async def check_archive(look: Inspection, settings: Settings) -> list[Finding]:
+async def check_archive(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The bucket is there, and reading and writing below its prefix are allowed."""
     if settings.archive_url is None or "activity" not in settings.roles:
         return []
@@ -37,7 +37,7 @@ async def check_archive(look: Inspection, settings: Settings) -> list[Finding]:
     key = f"{parts.path.strip('/')}/{MADE_UP}".lstrip("/")
     name = "archive"
     try:
-        await look.bucket(parts.netloc)
+        await inspection.bucket(parts.netloc)
     except CallFailedError as error:
         if error.kind in {Kind.MISSING, Kind.NO_OBJECT}:
             fix = "name an existing bucket of this account in ARCHIVE_URL"
@@ -50,6 +50,6 @@ async def check_archive(look: Inspection, settings: Settings) -> list[Finding]:
         return [found]
     return [
         ok(name, settings.archive_url),
-        await permission("s3:GetObject", look.may_read(parts.netloc, key)),
-        await permission("s3:PutObject", look.may_write(parts.netloc, key)),
+        await permission("s3:GetObject", inspection.may_read(parts.netloc, key)),
+        await permission("s3:PutObject", inspection.may_write(parts.netloc, key)),
     ]

@@ -12,25 +12,27 @@ from worker.settings import Settings
 _DAY_SECONDS = 86_400
 
 
-async def check_queues(look: Inspection, settings: Settings) -> list[Finding]:
+async def check_queues(inspection: Inspection, settings: Settings) -> list[Finding]:
     """Both queues: there, of the right kind, not the same, and what the service does with them allowed."""
     url, dead_url = settings.event_queue_url, settings.dead_letter_queue_url
-    events, found = await _attributes(look, "event queue", "EVENT_QUEUE_URL", url)
-    dead, dead_found = await _attributes(look, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
+    events, found = await _attributes(inspection, "event queue", "EVENT_QUEUE_URL", url)
+    dead, dead_found = await _attributes(inspection, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
     if events:
         found = _event_queue(events, dead)
     if dead:
         dead_found = _dead_letter_queue(dead, events)
-    findings = [found, *await _event_permissions(look, url, found, settings), dead_found]
+    findings = [found, *await _event_permissions(inspection, url, found, settings), dead_found]
     if dead_found.status == "FAILED":
         return [*findings, skipped("sqs:SendMessage", "not checked: see dead-letter queue")]
-    return [*findings, await permission("sqs:SendMessage", look.may_send(dead_url))]
+    return [*findings, await permission("sqs:SendMessage", inspection.may_send(dead_url))]
 
 
-async def _attributes(look: Inspection, name: str, setting: str, url: str) -> tuple[Mapping[Any, str] | None, Finding]:
+async def _attributes(
+    inspection: Inspection, name: str, setting: str, url: str
+) -> tuple[Mapping[Any, str] | None, Finding]:
     """The queue's attributes, or why there are none."""
     try:
-        return await look.queue(url), ok(name, "")
+        return await inspection.queue(url), ok(name, "")
     except CallFailedError as error:
         if error.kind is not Kind.MISSING:
             return None, cannot_look(name, error)
@@ -90,11 +92,11 @@ def _dead_letter_queue(dead: Mapping[Any, str], events: Mapping[Any, str] | None
     return ok(name, f"{waiting} letters, kept {kept / _DAY_SECONDS:g} days")
 
 
-async def _event_permissions(look: Inspection, url: str, found: Finding, settings: Settings) -> list[Finding]:
+async def _event_permissions(inspection: Inspection, url: str, found: Finding, settings: Settings) -> list[Finding]:
     tries = {
-        "sqs:ReceiveMessage": look.may_receive,
-        "sqs:DeleteMessage": look.may_delete,
-        "sqs:ChangeMessageVisibility": look.may_set_visibility,
+        "sqs:ReceiveMessage": inspection.may_receive,
+        "sqs:DeleteMessage": inspection.may_delete,
+        "sqs:ChangeMessageVisibility": inspection.may_set_visibility,
     }
     if "intake" not in settings.roles:
         return [skipped(name, "not needed: ROLES has no intake") for name in tries]

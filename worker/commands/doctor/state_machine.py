@@ -13,18 +13,18 @@ from worker.settings import Settings
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws", ".api.aws")
 
 
-async def check_state_machine(look: Inspection, settings: Settings) -> list[Finding]:
+async def check_state_machine(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The state machine: there, STANDARD, and its activity, heartbeats and dead-letter queue those of the settings."""
     name = "state machine"
     start = "states:StartExecution"
     try:
-        described = await look.state_machine(settings.state_machine_arn)
+        described = await inspection.state_machine(settings.state_machine_arn)
     except CallFailedError as error:
         if error.kind is not Kind.MISSING:
             found = cannot_look(name, error)
             if found.status == "FAILED":
                 return [found, skipped(start, f"not checked: see {name}")]
-            return [found, await _start_permission(look, start, settings)]
+            return [found, await _start_permission(inspection, start, settings)]
         found = failed(
             name,
             "STATE_MACHINE_ARN: there is no such state machine",
@@ -39,16 +39,16 @@ async def check_state_machine(look: Inspection, settings: Settings) -> list[Find
         )
         return [found, skipped(start, "not checked: see state machine")]
     findings = [ok(name, "STANDARD"), *_definition(described.get("definition"), settings)]
-    return [*findings, await _start_permission(look, start, settings)]
+    return [*findings, await _start_permission(inspection, start, settings)]
 
 
-async def _start_permission(look: Inspection, name: str, settings: Settings) -> Finding:
+async def _start_permission(inspection: Inspection, name: str, settings: Settings) -> Finding:
     if "intake" not in settings.roles:
         return skipped(name, "not needed: ROLES has no intake")
-    host = urlsplit(look.states_endpoint).hostname or ""
+    host = urlsplit(inspection.states_endpoint).hostname or ""
     if not host.endswith(_AWS_HOSTS):
         return skipped(name, f"not checked: {host} is not AWS and might start what AWS refuses")
-    return await permission(name, look.may_start(settings.state_machine_arn))
+    return await permission(name, inspection.may_start(settings.state_machine_arn))
 
 
 def _definition(text: str | None, settings: Settings) -> list[Finding]:
@@ -125,16 +125,16 @@ def _tasks(definition: Any) -> Iterator[dict[str, Any]]:
             yield from _tasks(value)
 
 
-async def check_activity(look: Inspection, settings: Settings) -> list[Finding]:
+async def check_activity(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The activity: there, and reports to it allowed."""
     name = "activity"
     reports = {
-        "states:SendTaskHeartbeat": look.may_send_heartbeat,
-        "states:SendTaskSuccess": look.may_send_success,
-        "states:SendTaskFailure": look.may_send_failure,
+        "states:SendTaskHeartbeat": inspection.may_send_heartbeat,
+        "states:SendTaskSuccess": inspection.may_send_success,
+        "states:SendTaskFailure": inspection.may_send_failure,
     }
     try:
-        await look.activity(settings.activity_arn)
+        await inspection.activity(settings.activity_arn)
         found = ok(name, "there")
     except CallFailedError as error:
         found = cannot_look(name, error)

@@ -10,22 +10,22 @@ from worker.wiring import open_cache
 _TTL_ATTRIBUTE = "expiresAt"
 
 
-async def check_tables(look: Inspection, settings: Settings) -> list[Finding]:
+async def check_tables(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The table of the records, and the shared cache."""
     findings = []
     if "activity" in settings.roles:
         table = settings.interaction_table_name
-        found = await _table(look, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
-        expiry = await _expiry(look, "item expiry", table) if settings.item_ttl_days else []
-        findings = [found, *expiry, await _put(look, found, table, "interactionId")]
+        found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
+        expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
+        findings = [found, *expiry, await _put(inspection, found, table, "interactionId")]
     else:
         findings = [skipped("table", "not needed: ROLES has no activity")]
-    return [*findings, *await _shared_cache(look, settings)]
+    return [*findings, *await _shared_cache(inspection, settings)]
 
 
-async def _table(look: Inspection, table: str, key: str, *, name: str, setting: str) -> Finding:
+async def _table(inspection: Inspection, table: str, key: str, *, name: str, setting: str) -> Finding:
     try:
-        described = await look.table(table)
+        described = await inspection.table(table)
     except CallFailedError as error:
         if error.kind is not Kind.MISSING:
             return cannot_look(name, error)
@@ -48,16 +48,16 @@ async def _table(look: Inspection, table: str, key: str, *, name: str, setting: 
     return ok(name, f"{table}, key {key} (S)")
 
 
-async def _put(look: Inspection, found: Finding, table: str, key: str) -> Finding:
+async def _put(inspection: Inspection, found: Finding, table: str, key: str) -> Finding:
     name = f"dynamodb:PutItem on {found.name}"
     if found.status == "FAILED":
         return skipped(name, f"not checked: see {found.name}")
-    return await permission(name, look.may_put(table, key))
+    return await permission(name, inspection.may_put(table, key))
 
 
-async def _expiry(look: Inspection, name: str, table: str) -> list[Finding]:
+async def _expiry(inspection: Inspection, name: str, table: str) -> list[Finding]:
     try:
-        expiry = await look.expiry(table)
+        expiry = await inspection.expiry(table)
     except CallFailedError as error:
         return [] if error.kind is Kind.MISSING else [cannot_look(name, error)]
     enabled = expiry.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
@@ -72,18 +72,18 @@ async def _expiry(look: Inspection, name: str, table: str) -> list[Finding]:
     ]
 
 
-async def _shared_cache(look: Inspection, settings: Settings) -> list[Finding]:
+async def _shared_cache(inspection: Inspection, settings: Settings) -> list[Finding]:
     name = "shared cache"
     scheme, _, rest = settings.shared_cache_url.partition("://")
     if scheme == "memory":
         return [ok(name, "memory: right for one worker; several would each log in and take the whole rate limit")]
     if scheme == "dynamodb":
         table = rest.rstrip("/")
-        found = await _table(look, table, "pk", name=name, setting="SHARED_CACHE_URL")
+        found = await _table(inspection, table, "pk", name=name, setting="SHARED_CACHE_URL")
         if found.status == "FAILED":
             return [found]
-        reads = await permission(f"dynamodb:GetItem on {name}", look.may_get(table, "pk"))
-        return [found, reads, await _put(look, found, table, "pk")]
+        reads = await permission(f"dynamodb:GetItem on {name}", inspection.may_get(table, "pk"))
+        return [found, reads, await _put(inspection, found, table, "pk")]
     return [await _redis(name, settings)]
 
 
