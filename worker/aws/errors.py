@@ -31,7 +31,7 @@ class Kind(Enum):
     TASK_GONE = auto()
     """Step Functions no longer waits for the task, or never handed out this token."""
     EVENT_AT_FAULT = auto()
-    """Step Functions can never start this execution. No throttle, outage, permission or deleted state machine does."""
+    """Step Functions can never start this execution. A throttle, an outage or a denial is not this."""
     REFUSED = auto()
     """The service refuses what is asked, whoever asks: a message that is too long, an empty batch, a wrong key."""
 
