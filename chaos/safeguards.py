@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant(
         "the execution's name is not the same on a redelivery",
         "worker/events.py",
-        'digest = hashlib.sha256(f"{self.interaction_id}\\0{self.event_id}".encode()).hexdigest()',
+        "digest = hashlib.sha256(source.encode()).hexdigest()",
         "digest = hashlib.sha256(__import__('os').urandom(8)).hexdigest()",
     ),
     Mutant(

@@ -5,7 +5,6 @@ import asyncio
 import functools
 import gc
 import os
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -15,21 +14,11 @@ import uvloop
 
 from worker import __version__
 from worker.attempt import Attempts
-from worker.aws.activity import StepFunctionsActivity
-from worker.aws.archive import ArchivingStore
-from worker.aws.clients import Clients, new_session, open_clients, require_credentials
 from worker.aws.ecs_agent import EcsAgent
-from worker.aws.executions import StepFunctionsStateMachine
-from worker.aws.probes import probe_activity, probe_queue, probe_state_machine, probe_table
-from worker.aws.queue import SqsEventQueue
-from worker.aws.records import DynamoDbStore
 from worker.clock import SystemClock
 from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
-from worker.fleet.shared_cache import open_shared_cache
-from worker.genesys.service import open_details
-from worker.ports import Store
 from worker.runtime import backlog
 from worker.runtime.health import Readiness, Watchdog
 from worker.runtime.intake import Intake
@@ -37,10 +26,11 @@ from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
-from worker.settings import HAND_BACK_SECONDS, Problem, Settings, SettingsError, load_settings
+from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
+from worker.wiring import Aws, open_aws, open_genesys
 
 _GC_ALLOCATIONS = 10_000
 """Growth in objects between two rounds of the garbage collector. At the default of 700, and with the SDK's models in
@@ -105,21 +95,11 @@ class _Service:
     async def serve(self) -> int:
         settings = self._settings
         self._lifecycle.catch_signals()
-        session = new_session()
-        await require_credentials(session)
-        clients = await self._stack.enter_async_context(
-            open_clients(
-                session,
-                self._metrics,
-                slots=settings.max_concurrency,
-                receivers=settings.intake_concurrency,
-                archive=settings.archive_url is not None,
-            )
-        )
+        aws = await self._stack.enter_async_context(open_aws(settings, self._metrics))
         if "intake" in settings.roles:
-            self._add_intake(clients)
+            self._add_intake(aws)
         if "activity" in settings.roles:
-            await self._add_slots(clients)
+            await self._add_slots(aws)
         readiness = Readiness(self._probes, self._clock)
 
         async def ready() -> list[str]:
@@ -138,18 +118,11 @@ class _Service:
         _settle_memory()
         return await self._lifecycle.run(self._loops, self._helpers, self._slots)
 
-    def _add_intake(self, clients: Clients) -> None:
+    def _add_intake(self, aws: Aws) -> None:
         settings = self._settings
-        queue = SqsEventQueue(
-            clients.sqs_poll,
-            clients.sqs,
-            url=settings.event_queue_url,
-            dead_letter_url=settings.dead_letter_queue_url,
-            visibility_seconds=settings.visibility_timeout_seconds,
-        )
         intake = Intake(
-            queue,
-            StepFunctionsStateMachine(clients.sfn, settings.state_machine_arn),
+            aws.queue,
+            aws.executions,
             self._metrics,
             self._stopping,
             concurrency=settings.intake_concurrency,
@@ -160,33 +133,24 @@ class _Service:
         for number in range(settings.intake_concurrency):
             name = f"receiver_{number}"
             self._loops[name] = functools.partial(intake.receive, self._watchdog.tick(name))
-        self._helpers["backlog"] = functools.partial(backlog.watch, queue, self._metrics, self._clock)
-        self._probes["event queue"] = lambda: probe_queue(clients.sqs, settings.event_queue_url)
-        self._probes["dead-letter queue"] = lambda: probe_queue(clients.sqs, settings.dead_letter_queue_url)
-        self._probes["state machine"] = lambda: probe_state_machine(clients.sfn, settings.state_machine_arn)
+        self._helpers["backlog"] = functools.partial(backlog.watch, aws.queue, self._metrics, self._clock)
+        self._probes["event queue"] = aws.queue.probe
+        self._probes["dead-letter queue"] = aws.letters.probe
+        self._probes["state machine"] = aws.executions.probe
 
-    async def _add_slots(self, clients: Clients) -> None:
+    async def _add_slots(self, aws: Aws) -> None:
         settings = self._settings
-        try:
-            shared_cache = await self._stack.enter_async_context(
-                open_shared_cache(settings.shared_cache_url, clients.dynamodb)
-            )
-        except ValueError as error:
-            raise SettingsError(Problem("SHARED_CACHE_URL", str(error))) from error
-        genesys = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
+        genesys = await self._stack.enter_async_context(open_genesys(settings, aws.clients, self._metrics))
         details = TransformedDetails(genesys, self._transform) if self._transform else genesys
         attempts = Attempts(
             details,
-            self._store(clients),
+            aws.store,
             self._metrics,
             not_found_after_seconds=settings.not_found_after_seconds,
             clock=self._clock,
         )
-        activity = StepFunctionsActivity(
-            clients.sfn_poll, clients.sfn, arn=settings.activity_arn, worker_name=_worker_name()
-        )
         slots = self._slots = Slots(
-            activity,
+            aws.activity,
             attempts,
             self._metrics,
             self._stopping,
@@ -201,16 +165,9 @@ class _Service:
             session = await self._stack.enter_async_context(aiohttp.ClientSession())
             protection = ScaleInProtection(EcsAgent(session, uri), lambda: slots.busy, self._clock)
             self._helpers["scale_in_protection"] = protection.run
-        self._probes["activity"] = lambda: probe_activity(clients.sfn, settings.activity_arn)
-        self._probes["interaction table"] = lambda: probe_table(clients.dynamodb, settings.interaction_table_name)
+        self._probes["activity"] = aws.activity.probe
+        self._probes["interaction table"] = aws.records.probe
         self._probes["genesys"] = genesys.check
-
-    def _store(self, clients: Clients) -> Store:
-        settings = self._settings
-        table = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
-        if clients.s3 is None or settings.archive_url is None:
-            return table
-        return ArchivingStore(table, clients.s3, settings.archive_url)
 
 
 def _settle_memory() -> None:
@@ -221,8 +178,3 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_ALLOCATIONS)
-
-
-def _worker_name() -> str:
-    """Shown in the execution's history beside the attempt; Step Functions takes at most 80 characters."""
-    return f"{socket.gethostname()}-{os.getpid()}"[:80]

@@ -36,16 +36,6 @@ class InvalidEventError(ValueError):
         self.reason = reason
 
 
-def execution_name(interaction_id: str, distinct: str) -> str:
-    """An execution's name: the same for the same arguments, and at most 80 legal characters.
-
-    The hash of `distinct` tells executions apart; the interaction id in front of it is there to be searched for in the
-    console.
-    """
-    digest = hashlib.sha256(distinct.encode()).hexdigest()
-    return f"process-interaction-{interaction_id[:36]}-{digest[:22]}"
-
-
 @dataclass(frozen=True, slots=True)
 class InteractionEvent:
     """One thing that happened to one customer interaction."""
@@ -59,10 +49,7 @@ class InteractionEvent:
 
     @property
     def execution_name(self) -> str:
-        """The Step Functions execution's name: the same event always gets the same one, at most 80 legal characters.
-
-        The hash tells events apart; the interaction id in front of it is there to be searched for in the console.
-        """
+        """The Step Functions execution's name: the same event always gets the same one."""
         return execution_name(self.interaction_id, f"{self.interaction_id}\0{self.event_id}")
 
     def execution_input(self) -> dict[str, str]:
@@ -73,6 +60,16 @@ class InteractionEvent:
             "timestamp": utc_text(self.time),
             "eventId": self.event_id,
         }
+
+
+def execution_name(interaction_id: str, source: str) -> str:
+    """Name of the execution that `source` is the reason for: at most 80 legal characters, the same for the same source.
+
+    The hash tells sources apart; the interaction id in front of it is there to be searched for in the console. Another
+    form would start a second execution for what an earlier version has started already.
+    """
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return f"process-interaction-{interaction_id[:36]}-{digest[:22]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What one message of the dead-letter queue is: a failed interaction, a quarantined event, or somebody else's."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from worker.events import INTERACTION_ID, InvalidEventError, parse_event
+from worker.events import INTERACTION_ID, InvalidEventError, execution_name, parse_event
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.type_defs import MessageTypeDef
@@ -45,8 +44,7 @@ class FailedInteraction:
 
         One failed execution has one successor, so that a redrive that is killed and repeated starts nothing twice.
         """
-        digest = hashlib.sha256(self.execution_arn.encode()).hexdigest()
-        return f"process-interaction-{self.input['interactionId'][:36]}-{digest[:22]}"
+        return execution_name(self.input["interactionId"], self.execution_arn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,8 @@ class EventQueue(Protocol):
         """
 
 
-class StateMachine(Protocol):
-    """Starts executions."""
+class Executions(Protocol):
+    """The executions of the state machine."""
 
     async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
         """Start the event's execution, or find that it exists already; returns only when that is confirmed.

@@ -15,6 +15,9 @@ from tests.infra.tools import ROOT
 MODULE = ROOT / "deploy" / "terraform"
 WORKER = ROOT / "worker"
 
+DOCTOR = WORKER / "aws" / "inspection.py"
+"""What only `doctor` asks, under an operator's policy."""
+
 SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
 """Names of the services: botocore's, and that of IAM's actions."""
 
@@ -44,15 +47,20 @@ def operations() -> dict[str, str]:
     return found
 
 
-def _calls(folders: tuple[str, ...], operations: dict[str, str]) -> set[str]:
-    """Actions of the AWS calls in these folders."""
+def _files(*folders: str) -> set[Path]:
+    found = {file for folder in folders for file in (WORKER / folder).rglob("*.py")}
+    assert found
+    return found
+
+
+def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
+    """Actions of the AWS calls in these files."""
 
     def methods() -> Iterator[str]:
-        for folder in folders:
-            for file in (WORKER / folder).rglob("*.py"):
-                for node in ast.walk(ast.parse(file.read_text())):
-                    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                        yield node.func.attr
+        for file in files:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    yield node.func.attr
 
     return {operations[name] for name in methods() if name in operations}
 
@@ -62,11 +70,17 @@ def _allowed(file: Path) -> set[str]:
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
-    calls = _calls(("aws", "shared_cache"), operations)
+    calls = _calls(_files("aws", "fleet") - {DOCTOR}, operations)
     assert {"sqs:ReceiveMessage", "states:SendTaskHeartbeat", "dynamodb:PutItem"} <= calls
     assert _allowed(MODULE / "iam_worker.tf") - NOT_A_CALL == calls
 
 
 def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) -> None:
-    allowed = _allowed(MODULE / "iam_worker.tf") | _allowed(MODULE / "iam_operator.tf")
-    assert _calls(("operations",), operations) - allowed == set()
+    calls = _calls(_files("aws", "fleet"), operations)
+    assert "dynamodb:DescribeTimeToLive" in calls
+    assert calls - _allowed(MODULE / "iam_worker.tf") - _allowed(MODULE / "iam_operator.tf") == set()
+
+
+def test_only_the_adapters_call_aws(operations: dict[str, str]) -> None:
+    elsewhere = _files(".") - _files("aws", "fleet", "local")
+    assert _calls(elsewhere, operations) == set()

@@ -67,5 +67,5 @@ async def test_letters_redriven_by_a_command_killed_twice_are_all_stored_and_non
         await asyncio.to_thread(worker.stop)
     assert {item["interactionId"]["S"] for item in await stored(stack)} == failed | unread
     assert await aws.waiting() == (0, 0)
-    # One execution an interaction, which this fails to be true for if there are two.
+    # `executions` itself fails where an interaction has two.
     assert set(await aws.executions()) == failed | unread

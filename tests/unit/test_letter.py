@@ -1,10 +1,12 @@
 """What a dead letter is told to be, by its content."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from worker.events import InteractionEvent
 from worker.letter import FailedInteraction, read_letter
 
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:interactions:process-interaction-a1-0011"
@@ -104,3 +106,10 @@ def test_the_redrive_name_is_the_same_each_time_legal_and_differs_by_failed_exec
     assert one.redrive_name == again.redrive_name != other.redrive_name
     assert one.redrive_name.startswith("process-interaction-")
     assert len(one.redrive_name) <= 80
+
+
+def test_names_of_executions_are_those_of_version_0_1_0() -> None:
+    """Under another name an event or a redrive that was begun before an upgrade would start a second time."""
+    event = InteractionEvent("a1", "end", datetime(2026, 3, 1, tzinfo=UTC), "e1")
+    assert event.execution_name == "process-interaction-a1-7fd908cbdb3d49e65f0e4a"
+    assert FailedInteraction(EXECUTION, INPUT, "").redrive_name == "process-interaction-a1-93e8e7d33b7e08fd08e9cf"

@@ -2,14 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from worker.aws.clients import AWS_ERRORS, error_code
+from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import NotConfirmedError, TaskGoneError
 from worker.ports import ActivityTask
 
 if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
-
-_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 _CAUSE_CHARACTERS = 32_768
 """Step Functions' limit of a failure's cause."""
@@ -23,6 +21,13 @@ class StepFunctionsActivity:
         self._calls = calls
         self._arn = arn
         self._worker_name = worker_name
+
+    async def probe(self) -> None:
+        """Raises errors.NotConfirmedError unless the activity answers."""
+        try:
+            await self._calls.describe_activity(activityArn=self._arn)
+        except AWS_ERRORS as error:
+            raise NotConfirmedError(error_code(error)) from error
 
     async def poll(self) -> ActivityTask | None:
         try:
@@ -53,4 +58,4 @@ class StepFunctionsActivity:
 
 def _task_error(error: Exception) -> TaskGoneError | NotConfirmedError:
     code = error_code(error)
-    return TaskGoneError(code) if code in _GONE else NotConfirmedError(code)
+    return TaskGoneError(code) if kind_of(code) is Kind.TASK_GONE else NotConfirmedError(code)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from worker.aws.clients import AWS_ERRORS, error_code
+from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import StoreUnavailable
 from worker.events import InteractionEvent, utc_text
 from worker.ports import Details, Store
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _EVENT_TIME = "event-time"
 """Metadata of an object: the time of the event that it was written for."""
 
-_CHANGED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+_CHANGED = frozenset({Kind.CONDITION_FAILED, Kind.NO_OBJECT})
 """Somebody else wrote or removed the object since we looked."""
 
 _ROUNDS = 5
 
 _GZIP_LEVEL = 6
-"""As the gzip command has it; 9, Python's default, takes twice the time for a percent or two of size."""
+"""As the gzip command has it; 9, Python's default, takes twice the time for 1 or 2 % of size."""
 
 
 class ArchivingStore:
     """A `ports.Store` that archives the document and then lets another store keep the record.
 
-    In this order an item always has its document, of the same event or a newer one. One gzipped line of JSON an
+    In this order an item always has its document, of the same event or a newer one. One gzipped line of JSON per
     interaction, at PREFIX/year=2026/month=11/day=23/INTERACTION-ID.json.gz, by the day (UTC) that it started.
     """
 
@@ -66,7 +66,7 @@ class ArchivingStore:
                     **condition,
                 )
             except AWS_ERRORS as error:
-                if error_code(error) not in _CHANGED:
+                if kind_of(error_code(error)) not in _CHANGED:
                     raise _unavailable(error) from error
             else:
                 return
@@ -81,7 +81,7 @@ class ArchivingStore:
         try:
             answer = await self._client.head_object(Bucket=self._bucket, Key=key)
         except AWS_ERRORS as error:
-            if error_code(error) in {"404", "NoSuchKey"}:
+            if kind_of(error_code(error)) is Kind.NO_OBJECT:
                 return "", ""
             raise _unavailable(error) from error
         return answer["ETag"], answer["Metadata"].get(_EVENT_TIME, "")

@@ -9,14 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from worker import __version__
 from worker.aws.definitions import load_lean
+from worker.aws.errors import ANSWERS, Kind, kind_of
 from worker.aws.signing import sign_in_one_pass
 from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
@@ -28,36 +26,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_stepfunctions import SFNClient
 
-AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, OSError, TimeoutError)
-"""Everything a call can fail with; a body that is cut off shows as ResponseParserError, which has no common base."""
-
-_THROTTLES = frozenset(
-    {
-        "ActivityWorkerLimitExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-
-_ANSWERS = frozenset(
-    {
-        "ConditionalCheckFailedException",
-        "ExecutionAlreadyExists",
-        "PreconditionFailed",
-        "TaskDoesNotExist",
-        "TaskTimedOut",
-    }
-)
-"""Error codes that are answers, not failures."""
-
 POLL_READ_SECONDS = 70
-"""GetActivityTask holds a poll for up to 60 s, and its documentation asks for a time-out of at least 65 s."""
+"""GetActivityTask holds a poll for up to 60 s, and its documentation asks for a timeout of at least 65 s."""
 
 _COMMON: dict[str, Any] = {
     # botocore otherwise builds this header anew for each call, about a sixth of a call's CPU.
@@ -110,16 +80,9 @@ async def require_credentials(session: AioSession) -> None:
         raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix))
 
 
-def error_code(error: BaseException) -> str:
-    """What went wrong in one word, for logs and causes: the AWS error code, or the exception's name."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "Unknown"))
-    return type(error).__name__
-
-
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The clients of the running service."""
+    """The clients of one process."""
 
     sqs_poll: "SQSClient"
     sqs: "SQSClient"
@@ -137,9 +100,10 @@ def _count_failures(metrics: Metrics) -> Callable[..., None]:
         response: tuple[Any, dict[str, Any]] | None, operation: Any, caught_exception: Any = None, **_: Any
     ) -> None:
         code = "" if response is None else response[1].get("Error", {}).get("Code", "")
-        if caught_exception is None and (not code or code in _ANSWERS):
+        kind = kind_of(code)
+        if caught_exception is None and (not code or kind in ANSWERS):
             return
-        metrics.aws_failure(operation.name, "throttled" if code in _THROTTLES else "error")
+        metrics.aws_failure(operation.name, "throttled" if kind is Kind.THROTTLED else "error")
 
     return count
 
@@ -152,9 +116,19 @@ def s3_addresses() -> AioConfig:
 
 @asynccontextmanager
 async def open_clients(
-    session: AioSession, metrics: Metrics, *, slots: int, receivers: int, archive: bool = False
+    session: AioSession,
+    metrics: Metrics,
+    *,
+    slots: int,
+    receivers: int,
+    archive: bool = False,
+    attempts: int | None = None,
 ) -> AsyncIterator[Clients]:
-    """Clients with pools for `slots` activity polls and `receivers` SQS long polls."""
+    """Clients with pools for `slots` activity polls and `receivers` SQS long polls.
+
+    `attempts` is how often a call of SQS or Step Functions is tried. Without it they are the service's, whose intake,
+    heartbeats and reports have deadlines and a backoff of their own.
+    """
     session.get_component("event_emitter").register("needs-retry", _count_failures(metrics))
     async with AsyncExitStack() as stack:
 
@@ -167,10 +141,9 @@ async def open_clients(
 
         yield Clients(
             sqs_poll=await client("sqs", poll_config(receivers)),
-            sqs=await client("sqs", call_config(2 * receivers)),
+            sqs=await client("sqs", call_config(2 * receivers, attempts=attempts or 3)),
             sfn_poll=await client("stepfunctions", poll_config(slots)),
-            # The intake, the heartbeats and the reports have deadlines and a back-off of their own.
-            sfn=await client("stepfunctions", call_config(slots + receivers, attempts=1)),
+            sfn=await client("stepfunctions", call_config(slots + receivers, attempts=attempts or 1)),
             dynamodb=await client("dynamodb", call_config(slots)),
             s3=await client("s3", call_config(slots).merge(s3_addresses())) if archive else None,
         )

@@ -1,27 +1,24 @@
-"""Reads the dead-letter queue without consuming it.
+"""The dead-letter queue on SQS.
 
-SQS can't be listed, only received from: a message that was received is hidden until its visibility timeout ends or it
+SQS cannot be listed, only received from: a message that was received is hidden until its visibility timeout ends or it
 is given back. So a pass over the queue hides each letter as it comes, and gives back at its end what stays.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from aiobotocore.session import AioSession
-
-from worker.aws.clients import AWS_ERRORS, call_config
+from worker.aws import sqs
+from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
+from worker.errors import NotConfirmedError
 from worker.letter import Letter, read_letter
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
-
-BATCH = 10
-"""What one SQS call carries at most."""
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
 RECEIVERS = 8
 """Receive calls at the same time, each of which brings at most ten letters.
@@ -38,8 +35,6 @@ _WAIT_SECONDS = 1
 _BARREN_RECEIVES = 20
 """Receives in a row with letters already seen, whose hold ended, or come meanwhile, after which a receiver is done."""
 
-_ATTEMPTS = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -51,21 +46,50 @@ class Counts:
     """SQS's clock, to whole seconds."""
 
 
-class DeadLetterQueue:
-    """The dead-letter queue as an operator sees it."""
+class SqsDeadLetters:
+    """The dead-letter queue, as the intake and as an operator see it."""
 
-    def __init__(self, client: "SQSClient", url: str, hold_seconds: int) -> None:
-        """`hold_seconds` is how long a letter stays hidden from others when this process is killed."""
+    def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
         self._url = url
-        self._hold_seconds = hold_seconds
+
+    async def probe(self) -> None:
+        """Raises errors.NotConfirmedError unless the queue answers."""
+        await self.attributes(["VisibilityTimeout"])
+
+    async def attributes(self, names: "Sequence[QueueAttributeNameType]") -> sqs.Attributes:
+        """These attributes of the queue. Raises errors.NotConfirmedError."""
+        return await sqs.queue_attributes(self._client, self._url, names)
+
+    async def send(self, body: str, reason: str) -> None:
+        """Put an untouched body into the queue; returns only when that is confirmed.
+
+        Raises errors.NotConfirmedError.
+        """
+        attributes: dict[str, Any] = {"reason": {"DataType": "String", "StringValue": reason}}
+        try:
+            await self._send(body, attributes)
+        except AWS_ERRORS as error:
+            # A body of the largest size leaves no room for an attribute: the untouched body counts for more.
+            if kind_of(error_code(error)) is not Kind.REFUSED:
+                raise NotConfirmedError(error_code(error)) from error
+            try:
+                await self._send(body, {})
+            except AWS_ERRORS as second:
+                raise NotConfirmedError(error_code(second)) from second
+
+    async def _send(self, body: str, attributes: dict[str, Any]) -> None:
+        await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=attributes)
 
     async def counts(self) -> Counts:
-        """How much to expect."""
-        answer = await self._client.get_queue_attributes(
-            QueueUrl=self._url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )
+        """How much to expect. Raises errors.NotConfirmedError."""
+        try:
+            answer = await self._client.get_queue_attributes(
+                QueueUrl=self._url,
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )
+        except AWS_ERRORS as error:
+            raise NotConfirmedError(error_code(error)) from error
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         attributes = answer["Attributes"]
         return Counts(
@@ -75,13 +99,19 @@ class DeadLetterQueue:
         )
 
     async def walk(
-        self, visit: Callable[[Sequence[Letter]], Awaitable[set[str]]], *, enough: Callable[[], bool], removes: bool
+        self,
+        visit: Callable[[Sequence[Letter]], Awaitable[set[str]]],
+        *,
+        hold_seconds: int,
+        enough: Callable[[], bool],
+        removes: bool,
     ) -> None:
         """Show every letter that was there at the start to `visit`, each once, in batches and several at a time.
 
         `visit` answers with the message ids that it removed. The others stay hidden until the pass is over, as SQS
-        would otherwise bring the same ones for ever, and are visible again the moment it ends, however it ends. Who
-        `removes` letters by sending them through again may see them come back, and is not shown those.
+        would otherwise bring the same ones for ever, and are visible again the moment it ends, however it ends; when
+        this process is killed, `hold_seconds` after they were read. A caller that `removes` letters by sending them
+        through again may see them come back, and is not shown those. Raises errors.NotConfirmedError.
         """
         start = (await self.counts()).now + timedelta(seconds=1)
         if removes:
@@ -95,7 +125,7 @@ class DeadLetterQueue:
         async def receiver() -> None:
             barren = 0
             while barren < _BARREN_RECEIVES and not (stopping or enough()):
-                letters = await self._receive()
+                letters = await self._receive(hold_seconds)
                 # Younger ones came during the pass, some as its result: taking them too might never end.
                 fresh = [r for r in letters if r.message_id not in receipts and r.sent < start]
                 receipts.update((letter.message_id, letter.receipt) for letter in letters)
@@ -117,47 +147,32 @@ class DeadLetterQueue:
             done.result()
 
     async def remove(self, letters: Sequence[Letter]) -> set[str]:
-        """Delete up to ten letters; the message ids of those that SQS did not confirm."""
-        entries: list[dict[str, Any]] = [
-            {"Id": str(n), "ReceiptHandle": letter.receipt} for n, letter in enumerate(letters)
-        ]
-        try:
-            answer = await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
-        except AWS_ERRORS:
-            return {letter.message_id for letter in letters}
-        return {letters[int(failed["Id"])].message_id for failed in answer.get("Failed", ())}
+        """Delete letters; the message ids of those that SQS did not confirm."""
 
-    async def _receive(self) -> list[Letter]:
-        answer = await self._client.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=_WAIT_SECONDS,
-            VisibilityTimeout=self._hold_seconds,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount", "DeadLetterQueueSourceArn"],
-        )
+        async def call(entries: list[dict[str, Any]]) -> Any:
+            return await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+
+        failed = await sqs.send_in_batches(call, [{"ReceiptHandle": letter.receipt} for letter in letters])
+        return {letters[n].message_id for n in failed}
+
+    async def _receive(self, hold_seconds: int) -> list[Letter]:
+        try:
+            answer = await self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=sqs.LARGEST_BATCH,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                VisibilityTimeout=hold_seconds,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount", "DeadLetterQueueSourceArn"],
+            )
+        except AWS_ERRORS as error:
+            raise NotConfirmedError(error_code(error)) from error
         return [read_letter(message) for message in answer.get("Messages", ())]
 
     async def _give_back(self, receipts: Sequence[str]) -> None:
-        """Make letters visible at once. One that can't be comes back by itself when its hold ends."""
+        """Make letters visible at once. One that cannot be made so comes back by itself when its hold ends."""
 
-        async def call(batch: Sequence[str]) -> None:
-            entries: list[dict[str, Any]] = [
-                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0} for n, receipt in enumerate(batch)
-            ]
-            await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+        async def call(entries: list[dict[str, Any]]) -> Any:
+            return await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
 
-        for start in range(0, len(receipts), BATCH * RECEIVERS):
-            part = receipts[start : start + BATCH * RECEIVERS]
-            batches = [part[n : n + BATCH] for n in range(0, len(part), BATCH)]
-            answers = await asyncio.gather(*(call(batch) for batch in batches), return_exceptions=True)
-            if unexpected := [a for a in answers if isinstance(a, BaseException) and not isinstance(a, AWS_ERRORS)]:
-                raise unexpected[0]
-
-
-@asynccontextmanager
-async def open_queue(session: AioSession, url: str, hold_seconds: int) -> AsyncIterator[tuple[DeadLetterQueue, Any]]:
-    """The dead-letter queue, and the SQS client that it uses."""
-    config = call_config(2 * RECEIVERS, attempts=_ATTEMPTS)
-    async with session.create_client("sqs", config=config) as client:
-        yield DeadLetterQueue(client, url, hold_seconds), client
+        await sqs.send_in_batches(call, [{"ReceiptHandle": r, "VisibilityTimeout": 0} for r in receipts])

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from worker.aws.attributes import encode
-from worker.aws.clients import AWS_ERRORS, error_code
-from worker.errors import Invalid, StoreUnavailable
+from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
+from worker.errors import Invalid, NotConfirmedError, StoreUnavailable
 from worker.events import InteractionEvent, utc_text
 from worker.ports import Details
 
@@ -35,6 +35,13 @@ class DynamoDbStore:
         self._ttl_days = ttl_days
         self._clock = clock
 
+    async def probe(self) -> None:
+        """Raises errors.NotConfirmedError unless the table answers."""
+        try:
+            await self._client.describe_table(TableName=self._table)
+        except AWS_ERRORS as error:
+            raise NotConfirmedError(error_code(error)) from error
+
     async def put(self, event: InteractionEvent, details: Details) -> bool:
         item = self._item(event, details)
         try:
@@ -46,9 +53,10 @@ class DynamoDbStore:
             )
         except AWS_ERRORS as error:
             code = error_code(error)
-            if code == "ConditionalCheckFailedException":
+            kind = kind_of(code)
+            if kind is Kind.CONDITION_FAILED:
                 return False
-            if code == "ValidationException":
+            if kind is Kind.REFUSED:
                 raise Invalid("DynamoDB refuses the item; does the table have the key interactionId (S)?") from error
             raise StoreUnavailable(f"DynamoDB did not confirm the item: {code}") from error
         return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from worker.aws.clients import AWS_ERRORS
+from worker.aws.errors import AWS_ERRORS
 from worker.local.aws import Clients, explain, open_clients
 
 if TYPE_CHECKING:

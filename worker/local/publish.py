@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 
-from worker.aws.clients import AWS_ERRORS
+from worker.aws.errors import AWS_ERRORS
 from worker.local.arguments import amount, count
 from worker.local.aws import Clients, explain, open_clients
 from worker.local.traffic import Pace, PublishError, make_events, malformed_bodies, put_events, send_bodies

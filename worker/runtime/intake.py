@@ -13,7 +13,7 @@ import structlog
 from worker.clock import Clock, wait_for_tasks
 from worker.errors import NotConfirmedError
 from worker.events import DetailReader, InvalidEventError, parse_event, read_detail
-from worker.ports import EventOutcome, EventQueue, Message, Metrics, StateMachine
+from worker.ports import EventOutcome, EventQueue, Executions, Message, Metrics
 from worker.runtime.health import Tick, dependency_trouble
 from worker.runtime.stopping import Backoff, Stopping
 
@@ -26,7 +26,7 @@ class Intake:
     def __init__(
         self,
         queue: EventQueue,
-        state_machine: StateMachine,
+        executions: Executions,
         metrics: Metrics,
         stopping: Stopping,
         *,
@@ -36,7 +36,7 @@ class Intake:
         read: DetailReader = read_detail,
     ) -> None:
         self._queue = queue
-        self._state_machine = state_machine
+        self._executions = executions
         self._metrics = metrics
         self._stopping = stopping
         self._budget = asyncio.Semaphore(concurrency)
@@ -114,7 +114,7 @@ class Intake:
             event = parse_event(message.body, self._read)
         except InvalidEventError as error:
             return self._quarantine(message, error)
-        return lambda: self._state_machine.start(event)
+        return lambda: self._executions.start(event)
 
     def _quarantine(self, message: Message, error: InvalidEventError) -> Callable[[], Awaitable[EventOutcome]]:
         async def quarantine() -> EventOutcome:

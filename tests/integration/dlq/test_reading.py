@@ -54,6 +54,15 @@ async def test_an_empty_queue_is_no_error(aws: Aws) -> None:
     assert (await aws.dlq("redrive"))[:2] == (0, "redriven 0 of 0 letters\n")
 
 
+async def test_a_queue_that_cannot_be_read_is_told_with_the_call_and_the_code(aws: Aws) -> None:
+    aws.environment["DEAD_LETTER_QUEUE_URL"] += "-gone"
+    status, output, errors = await aws.dlq("list")
+    assert (status, output) == (1, "")
+    assert errors.startswith("dlq list: AWS.SimpleQueueService.NonExistentQueue: ")
+    assert "GetQueueAttributes" in errors
+    assert "`doctor` checks" in errors
+
+
 async def test_show_prints_the_body_by_either_id(aws: Aws) -> None:
     await aws.failed("a-1")
     message_id = await aws.quarantined("{broken \u202e")

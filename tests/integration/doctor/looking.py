@@ -1,5 +1,9 @@
 """What `doctor` finds."""
 
+import asyncio
+import subprocess
+import sys
+
 from worker.commands.doctor import examine
 from worker.commands.doctor.checks import Finding
 from worker.settings import load_settings
@@ -27,3 +31,17 @@ async def faults() -> dict[str, Finding]:
     found = {name: finding for name, finding in (await findings()).items() if finding.status == "FAILED"}
     assert all(finding.fix for finding in found.values())
     return found
+
+
+async def doctor(environment: dict[str, str]) -> tuple[int, str]:
+    """Exit status and stdout of the command."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "worker", "doctor"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout

@@ -1,13 +1,9 @@
 """`doctor` where nothing is wrong, and as a command."""
 
-import asyncio
-import subprocess
-import sys
-
 import pytest
 
 from tests.conftest import Stack
-from tests.integration.doctor.looking import DENIALS, faults, findings
+from tests.integration.doctor.looking import DENIALS, doctor, faults, findings
 
 
 async def test_where_nothing_is_wrong_every_check_passes_and_nothing_changes(healthy: None, stack: Stack) -> None:  # noqa: ARG001
@@ -58,16 +54,3 @@ async def test_a_setting_that_is_missing_ends_with_status_2(worker_environment: 
     del worker_environment["ACTIVITY_ARN"]
     status, output = await doctor(worker_environment)
     assert (status, output) == (2, "")
-
-
-async def doctor(environment: dict[str, str]) -> tuple[int, str]:
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "worker", "doctor"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.conftest import StartSimulator, genesys_environment
-from tests.integration.doctor.looking import faults, findings
+from tests.integration.doctor.looking import doctor, faults, findings
 from worker.local.simulator.server import Options, Simulator
 
 
@@ -72,3 +72,26 @@ async def test_an_endpoint_that_does_not_answer_is_named(
     assert checks <= set(found)
     assert all("answer" in found[check].text for check in checks)
     assert all("network" in found[check].fix or "security group" in found[check].fix for check in checks)
+
+
+async def test_genesys_cloud_is_asked_without_cookies_and_its_answer_is_told_by_the_table_alone(
+    worker_environment: dict[str, str],
+) -> None:
+    cookies: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        cookies.append(request.headers.get("Cookie", ""))
+        if request.path == "/oauth/token":
+            return web.json_response(
+                {"access_token": "made-up", "expires_in": 60}, headers={"Set-Cookie": "session=made-up; Path=/"}
+            )
+        return web.json_response({"code": "internal.error"}, status=500)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        url = f"http://localhost:{server.port}"
+        status, output = await doctor(worker_environment | {"GENESYS_LOGIN_URL": url, "GENESYS_API_URL": url})
+    assert (status, cookies) == (1, ["", ""]), output
+    assert f"{url}: Genesys Cloud answered 500 internal.error" in " ".join(output.split())
+    assert "genesys_request_failed" not in output

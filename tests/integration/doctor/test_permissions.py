@@ -5,9 +5,9 @@ import pytest
 from tests.conftest import Stack
 from tests.integration.doctor.conftest import Front
 from tests.integration.doctor.looking import DENIALS, faults, findings
-from worker.aws.clients import call_config, new_session
-from worker.commands.doctor.checks import Asker, Clock
-from worker.commands.doctor.state_machine import start_permission
+from worker.commands.doctor.checks import permission
+from worker.settings import load_settings
+from worker.wiring import open_inspection
 
 
 @pytest.mark.parametrize(("action", "check"), DENIALS.items())
@@ -27,8 +27,8 @@ async def test_the_permission_to_start_executions_is_told_by_the_refusal(
     code: str, status: str, front: Front, stack: Stack
 ) -> None:
     front.refused["AWSStepFunctions.StartExecution"] = code
-    async with new_session().create_client("stepfunctions", config=call_config(1, attempts=1)) as sfn:
-        found = await start_permission(Asker(Clock()), sfn, "start", stack.settings["STATE_MACHINE_ARN"])
+    async with open_inspection(load_settings(), lambda *_: None) as inspection:
+        found = await permission("start", inspection.may_start(stack.settings["STATE_MACHINE_ARN"]))
     assert found.status == status
 
 

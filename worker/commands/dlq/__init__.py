@@ -9,13 +9,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from worker.aws.clients import AWS_ERRORS, call_config, error_code, new_session, require_credentials
-from worker.aws.letters import BATCH, RECEIVERS, open_queue
+from worker.aws.errors import AWS_ERRORS, error_code
 from worker.commands.dlq.redrive import Redrive, Tally
 from worker.commands.text import Progress, age, printable, table, width
+from worker.errors import NotConfirmedError
 from worker.events import utc_text
 from worker.letter import Letter
 from worker.settings import Settings, SettingsError, load_settings
+from worker.wiring import open_aws_for_command
 
 _HOLD_SECONDS = 120
 _SHOWN_FAILURES = 20
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run one of the sub-commands.
 
-    Raises SettingsError. An AWS call that fails is one line on stderr and exit status 1.
+    Raises SettingsError. An AWS call that fails is told on stderr, and the exit status is 1.
     """
     command: Callable[[argparse.Namespace, Settings], Coroutine[None, None, int]] = {
         "list": _list,
@@ -75,8 +76,9 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(command(args, settings))
     except SettingsError:
         raise
-    except AWS_ERRORS as error:
-        print(f"dlq {args.dlq_command}: {error_code(error)}: {error}", file=sys.stderr)
+    except (NotConfirmedError, *AWS_ERRORS) as error:
+        fault = error.__cause__ or error  # the SDK's text names the call and the endpoint
+        print(f"dlq {args.dlq_command}: {error_code(fault)}: {fault}", file=sys.stderr)
         print("`doctor` checks the queues, the permissions and the endpoint.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -86,11 +88,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter | None]) -> tuple[list[Letter], int]:
     """What `keep` makes of each letter, oldest first, and how many were hidden before."""
-    session = new_session()
-    await require_credentials(session)
     found: list[Letter] = []
-    async with open_queue(session, settings.dead_letter_queue_url, hold) as (queue, _):
-        counts = await queue.counts()
+    async with open_aws_for_command(settings) as aws:
+        counts = await aws.letters.counts()
         with Progress("read", counts.visible) as progress:
             seen = 0
 
@@ -101,7 +101,7 @@ async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter |
                 progress.update(seen)
                 return set()
 
-            await queue.walk(visit, enough=lambda: False, removes=False)
+            await aws.letters.walk(visit, hold_seconds=hold, enough=lambda: False, removes=False)
     return sorted(found, key=lambda letter: (letter.sent, letter.message_id)), counts.hidden
 
 
@@ -142,22 +142,13 @@ async def _show(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _redrive(args: argparse.Namespace, settings: Settings) -> int:
-    session = new_session()
-    await require_credentials(session)
-    calls = call_config(BATCH * RECEIVERS, attempts=3)
-    async with (
-        open_queue(session, settings.dead_letter_queue_url, args.hold) as (queue, sqs),
-        session.create_client("stepfunctions", config=calls) as sfn,
-    ):
-        counts = await queue.counts()
+    async with open_aws_for_command(settings) as aws:
+        counts = await aws.letters.counts()
         total = min(counts.visible, args.limit or counts.visible)
         with Progress("would redrive" if args.dry_run else "redriven", total) as progress:
             redrive = Redrive(
-                queue,
-                sqs,
-                sfn,
-                event_queue_url=settings.event_queue_url,
-                state_machine_arn=settings.state_machine_arn,
+                aws,
+                hold_seconds=args.hold,
                 select=lambda letter: _selected(letter, args.error, args.id),
                 limit=args.limit,
                 dry_run=args.dry_run,

@@ -5,21 +5,15 @@ So whenever this is killed, the letters it did not get to are still there, and d
 """
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from worker.aws.clients import AWS_ERRORS, error_code
-from worker.aws.letters import DeadLetterQueue
+from worker.aws.errors import Kind, kind_of
+from worker.errors import NotConfirmedError
+from worker.events import InvalidEventError
 from worker.letter import FailedInteraction, Letter
-
-if TYPE_CHECKING:
-    from types_aiobotocore_sqs import SQSClient
-    from types_aiobotocore_stepfunctions import SFNClient
-
-THROTTLES = frozenset({"ThrottlingException", "Throttling", "RequestThrottled", "TooManyRequestsException"})
+from worker.wiring import Aws
 
 _THROTTLE_WAITS = (1, 2, 4, 8)
 """Seconds before the next try of a throttled StartExecution; its bucket refills 300 (elsewhere 150) a second."""
@@ -42,22 +36,16 @@ class Redrive:
 
     def __init__(
         self,
-        queue: DeadLetterQueue,
-        sqs: "SQSClient",
-        sfn: "SFNClient",
+        aws: Aws,
         *,
-        event_queue_url: str,
-        state_machine_arn: str,
+        hold_seconds: int,
         select: Callable[[Letter], bool],
         limit: int | None,
         dry_run: bool,
         seen: Callable[[Tally], None],
     ) -> None:
-        self._queue = queue
-        self._sqs = sqs
-        self._sfn = sfn
-        self._event_queue_url = event_queue_url
-        self._state_machine_arn = state_machine_arn
+        self._aws = aws
+        self._hold_seconds = hold_seconds
         self._select = select
         self._limit = limit
         self._dry_run = dry_run
@@ -65,8 +53,13 @@ class Redrive:
         self.tally = Tally()
 
     async def run(self) -> Tally:
-        """Redrive every selected letter that was there at the start, up to the limit."""
-        await self._queue.walk(self._visit, enough=self._enough, removes=not self._dry_run)
+        """Redrive every selected letter that was there at the start, up to the limit.
+
+        Raises errors.NotConfirmedError when the letters cannot be read.
+        """
+        await self._aws.letters.walk(
+            self._visit, hold_seconds=self._hold_seconds, enough=self._enough, removes=not self._dry_run
+        )
         return self.tally
 
     def _enough(self) -> bool:
@@ -81,7 +74,7 @@ class Redrive:
         problems = await asyncio.gather(*(self._send(letter) for letter in chosen))
         confirmed = [letter for letter, problem in zip(chosen, problems, strict=True) if problem is None]
         self.tally.failed += [(letter, text) for letter, text in zip(chosen, problems, strict=True) if text is not None]
-        kept = await self._queue.remove(confirmed) if confirmed else set()
+        kept = await self._aws.letters.remove(confirmed) if confirmed else set()
         self.tally.failed += [
             (letter, "sent through again, but its letter could not be removed; to repeat it is safe")
             for letter in confirmed
@@ -108,24 +101,19 @@ class Redrive:
             if letter.failure is not None:
                 await self._start(letter.failure)
             else:
-                await self._sqs.send_message(QueueUrl=self._event_queue_url, MessageBody=letter.body)
-        except AWS_ERRORS as error:
-            return error_code(error)
+                await self._aws.queue.send(letter.body)
+        except NotConfirmedError as error:
+            return error.code
+        except InvalidEventError as error:
+            return error.reason
         return None
 
     async def _start(self, failure: FailedInteraction) -> None:
         for wait in (*_THROTTLE_WAITS, None):
             try:
-                await self._sfn.start_execution(
-                    stateMachineArn=self._state_machine_arn,
-                    name=failure.redrive_name,
-                    input=json.dumps(failure.input),
-                )
-            except AWS_ERRORS as error:
-                code = error_code(error)
-                if code == "ExecutionAlreadyExists":
-                    return
-                if code not in THROTTLES or wait is None:
+                await self._aws.executions.start_as(failure.redrive_name, failure.input)
+            except NotConfirmedError as error:
+                if kind_of(error.code) is not Kind.THROTTLED or wait is None:
                     raise
                 await asyncio.sleep(wait)
             else:

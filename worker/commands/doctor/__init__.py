@@ -5,13 +5,13 @@ import asyncio
 import re
 import textwrap
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
-from aiobotocore.session import AioSession
+import structlog
 
-from worker.aws.clients import call_config, new_session, s3_addresses
-from worker.commands.doctor.checks import Asker, AwsCallError, Clock, Finding, cannot_look, failed, ok, skipped
+from worker.aws.inspection import CallFailedError, Inspection
+from worker.commands.doctor.checks import Clock, Finding, cannot_look, explain, failed, ok, skipped
 from worker.commands.doctor.extensions import check_archive, check_functions
 from worker.commands.doctor.genesys import check_genesys
 from worker.commands.doctor.queues import check_queues
@@ -19,13 +19,13 @@ from worker.commands.doctor.state_machine import check_activity, check_state_mac
 from worker.commands.doctor.tables import check_tables
 from worker.commands.text import printable, width
 from worker.settings import Settings, load_settings
+from worker.wiring import open_inspection
 
 SKEW_SECONDS = 30.0
 """AWS refuses signatures that are five minutes off; long before that the ages of events are wrong."""
 
 _QUEUE_REGION = re.compile(r"(?:^|\.)sqs(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com|^([a-z0-9-]+)\.queue\.")
 _PIPE_WIDTH = 120
-_ATTEMPTS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:  # noqa: ARG001
     """Print the table of checks; exit status 1 when one failed.
 
-    Raises SettingsError when a setting is missing or can't be read at all.
+    Raises SettingsError when a setting is missing or cannot be read at all.
     """
+    # The table says it all; the client's log lines would come in between.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     findings = asyncio.run(examine(load_settings(with_conflicts=False)))
     print(_table(findings, width() or _PIPE_WIDTH))
     count = {status: sum(f.status == status for f in findings) for status in ("ok", "FAILED", "skipped")}
@@ -52,11 +54,11 @@ def run(args: argparse.Namespace) -> int:  # noqa: ARG001
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every check, in the order in which a person should read them."""
-    session = new_session()
-    findings = [*_settings(settings), *check_functions(settings), _region(session, settings)]
     clock = Clock()
-    aws, genesys = await asyncio.gather(_aws(session, clock, settings), check_genesys(clock, settings))
-    return [*findings, *aws, *genesys, _clock(clock)]
+    own = [*_settings(settings), *check_functions(settings)]
+    async with open_inspection(settings, partial(clock.sample, "AWS")) as inspection:
+        aws, genesys = await asyncio.gather(_aws(inspection, settings), check_genesys(clock, settings))
+        return [*own, _region(inspection.region, settings), *aws, *genesys, _clock(clock)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -65,8 +67,7 @@ def _settings(settings: Settings) -> list[Finding]:
     return findings or [ok("settings", "each readable, none against another")]
 
 
-def _region(session: AioSession, settings: Settings) -> Finding:
-    region = str(session.get_config_variable("region"))
+def _region(region: str, settings: Settings) -> Finding:
     named = {
         "STATE_MACHINE_ARN": settings.state_machine_arn.split(":")[3],
         "ACTIVITY_ARN": settings.activity_arn.split(":")[3],
@@ -89,53 +90,45 @@ def _queue_region(url: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
-async def _aws(session: AioSession, clock: Clock, settings: Settings) -> list[Finding]:
-    if await session.get_credentials() is None:
+async def _aws(inspection: Inspection, settings: Settings) -> list[Finding]:
+    if not await inspection.has_credentials():
         return [
             failed(
                 "credentials",
                 "the usual AWS chain finds none",
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the task a role",
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the ECS task a role",
             ),
             skipped("AWS resources", "not checked: see credentials"),
         ]
-    ask = Asker(clock)
-    config = call_config(10, attempts=_ATTEMPTS)
-    async with AsyncExitStack() as stack:
-        sqs = await stack.enter_async_context(session.create_client("sqs", config=config))
-        sfn = await stack.enter_async_context(session.create_client("stepfunctions", config=config))
-        dynamodb = await stack.enter_async_context(session.create_client("dynamodb", config=config))
-        s3 = await stack.enter_async_context(session.create_client("s3", config=config.merge(s3_addresses())))
-        groups = await asyncio.gather(
-            _identity(ask, session, settings),
-            check_queues(ask, sqs, settings),
-            check_state_machine(ask, sfn, settings),
-            check_activity(ask, sfn, settings),
-            check_tables(ask, dynamodb, settings),
-            check_archive(ask, s3, settings),
-        )
+    groups = await asyncio.gather(
+        _identity(inspection, settings),
+        check_queues(inspection, settings),
+        check_state_machine(inspection, settings),
+        check_activity(inspection, settings),
+        check_tables(inspection, settings),
+        check_archive(inspection, settings),
+    )
     return [finding for group in groups for finding in group]
 
 
-async def _identity(ask: Asker, session: AioSession, settings: Settings) -> list[Finding]:
+async def _identity(inspection: Inspection, settings: Settings) -> list[Finding]:
     name = "credentials"
-    async with session.create_client("sts", config=call_config(1, attempts=1)) as sts:
-        try:
-            identity = await ask(sts, sts.get_caller_identity())
-        except AwsCallError as error:
-            if not error.reached:
-                return [skipped(name, f"found, but who they are is not checked: {error}")]
-            return [cannot_look(name, error)]
-    account = settings.state_machine_arn.split(":")[4]
-    if identity["Account"] != account:
+    try:
+        account, arn = await inspection.identity()
+    except CallFailedError as error:
+        if error.status is None:
+            return [skipped(name, f"found, but whose they are is not checked: {explain(error)[0]}")]
+        return [cannot_look(name, error)]
+    wanted = settings.state_machine_arn.split(":")[4]
+    if account != wanted:
         return [
             failed(
                 name,
-                f"are of account {identity['Account']}, but STATE_MACHINE_ARN is in {account}",
+                f"are of account {account}, but STATE_MACHINE_ARN is in {wanted}",
                 "use a role of that account, or name the state machine in this one",
             )
         ]
-    return [ok(name, identity["Arn"])]
+    return [ok(name, arn)]
 
 
 def _clock(clock: Clock) -> Finding:

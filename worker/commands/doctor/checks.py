@@ -1,42 +1,16 @@
-"""What `doctor` finds out, and how it asks AWS without changing anything."""
+"""What `doctor` finds, and how it says what went wrong."""
 
-import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from statistics import median
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from botocore.exceptions import ClientError
-
-from worker.aws.clients import AWS_ERRORS, error_code
-
-T = TypeVar("T")
+from worker.aws.errors import Kind
+from worker.aws.inspection import CallFailedError
 
 Status = Literal["ok", "FAILED", "skipped"]
-
-UNREACHED = "unreached"
-
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"})
-
-_ACTIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket"}
-"""IAM actions that are not called as their operation is."""
-
-_UNKNOWN_CREDENTIALS = frozenset(
-    {
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "InvalidAccessKeyId",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-    }
-)
-_WRONG_SIGNATURE = frozenset(
-    {"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +34,7 @@ def failed(name: str, text: str, fix: str) -> Finding:
 
 
 def skipped(name: str, text: str) -> Finding:
-    """It can't be told, and why."""
+    """It cannot be told, and why."""
     return Finding(name, "skipped", text)
 
 
@@ -86,100 +60,42 @@ class Clock:
         return max(offsets, key=lambda offset: abs(offset[1]), default=None)
 
 
-class AwsCallError(Exception):
-    """An AWS call that did not succeed: its error code, what that means, and what to do."""
-
-    def __init__(self, code: str, text: str, fix: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.fix = fix
-
-    @property
-    def reached(self) -> bool:
-        """Whether the service answered at all."""
-        return self.code != UNREACHED
-
-    @property
-    def denied(self) -> bool:
-        """Whether IAM or a resource policy said no."""
-        return self.code in DENIED
+async def permission(name: str, call: Awaitable[object]) -> Finding:
+    """Whether one of the inspection's tries is allowed."""
+    try:
+        await call
+    except CallFailedError as error:
+        return failed(name, *explain(error))
+    return ok(name, "allowed")
 
 
-class Asker:
-    """Makes calls for the checks, says what went wrong in words, and keeps an eye on the clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    async def __call__(self, client: Any, call: Awaitable[T]) -> T:
-        """The call's answer. Raises AwsCallError."""
-        asked = time.time()
-        try:
-            answer = await call
-        except AWS_ERRORS as error:
-            if isinstance(error, ClientError):
-                self._look_at_clock(error.response, asked)
-            raise _explained(error, client) from None
-        self._look_at_clock(answer, asked)
-        return answer
-
-    def _look_at_clock(self, answer: Any, asked: float) -> None:
-        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        self._clock.sample("AWS", headers.get("date"), asked, time.time())
-
-    async def permission(
-        self, name: str, client: Any, call: Awaitable[object], harmless: frozenset[str], text: str = "allowed"
-    ) -> Finding:
-        """Whether a call that can't change anything is refused for what it asks, and not for who asks.
-
-        `harmless` are the error codes of the first kind. AWS does not document which of the two it looks at first, so
-        that "ok" means "not denied".
-        """
-        try:
-            await self(client, call)
-        except AwsCallError as error:
-            if error.code not in harmless:
-                return failed(name, str(error), error.fix)
-        return ok(name, text)
-
-
-def cannot_look(name: str, error: AwsCallError) -> Finding:
+def cannot_look(name: str, error: CallFailedError) -> Finding:
     """For a call that only `doctor` makes: to be denied it is no fault of the service's."""
-    if error.denied:
-        return skipped(name, f"not checked: {error}")
-    return failed(name, str(error), error.fix)
+    text, fix = explain(error)
+    if error.kind is Kind.DENIED:
+        return skipped(name, f"not checked: {text}")
+    return failed(name, text, fix)
 
 
-def _explained(error: Exception, client: Any) -> AwsCallError:
-    code = error_code(error)
-    endpoint = client.meta.endpoint_url
-    service = client.meta.service_model.signing_name
-    if not isinstance(error, ClientError):
-        return AwsCallError(
-            UNREACHED,
-            f"no answer from {endpoint} ({code})",
-            "check AWS_ENDPOINT_URL and AWS_REGION, the name server, and that the network lets the task reach "
-            f"{service} (security group, NAT or VPC endpoint)",
+def explain(error: CallFailedError) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    if error.status is None:
+        fix = (
+            "check AWS_ENDPOINT_URL and AWS_REGION, the name server, and that the network lets the worker reach "
+            f"{error.service} (security group, NAT or VPC endpoint)"
         )
-    operation = error.operation_name.removesuffix("Batch")
-    action = f"{service}:{_ACTIONS.get(operation, operation)}"
-    fault = error.response.get("Error", {})
-    if code in DENIED:
-        return AwsCallError(code, f"{action} is denied to these credentials", f"allow {action} in the role's policy")
-    if code in _UNKNOWN_CREDENTIALS:
-        return AwsCallError(
-            code, f"AWS does not accept the credentials ({code})", "renew them, or let the task role supply them"
-        )
-    if code in _WRONG_SIGNATURE:
-        return AwsCallError(
-            code,
-            f"AWS does not accept the signature ({code})",
-            "the secret access key is wrong, or the clock is: see the row `clock`",
-        )
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    outage = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return AwsCallError(
-        code,
-        f"{action} answered {code}: {fault.get('Message', '')}"[:300],
+        return f"no answer from {error.endpoint} ({error.code})", fix
+    match error.kind:
+        case Kind.DENIED:
+            return f"{error.action} is denied to these credentials", f"allow {error.action} in the role's policy"
+        case Kind.UNKNOWN_CREDENTIALS:
+            text = f"AWS does not accept the credentials ({error.code})"
+            return text, "renew them, or let the ECS task role supply them"
+        case Kind.WRONG_SIGNATURE:
+            text = f"AWS does not accept the signature ({error.code})"
+            return text, "the secret access key is wrong, or the clock is: see the row `clock`"
+    outage = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.kind is Kind.THROTTLED
+    return (
+        f"{error.action} answered {error.code}: {error}"[:300],
         "AWS has a fault or is busy: try again" if outage else "check that the setting names what it should",
     )

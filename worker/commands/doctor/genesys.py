@@ -1,93 +1,97 @@
-"""Checks of the Genesys Cloud login and API."""
+"""Checks of the Genesys Cloud login and API, with a token of `doctor`'s own."""
 
-import time
+import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
-from types import SimpleNamespace
-
-import aiohttp
 
 from worker.commands.doctor.checks import Clock, Finding, failed, ok, skipped
-from worker.errors import RateLimited, Unauthorized, Unavailable
-from worker.genesys.client import BATCH_PATH
-from worker.genesys.login import Token, log_in
-from worker.genesys.responses import correlation_id, error_code
-from worker.regions import api_url, login_url
+from worker.errors import AttemptError, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.genesys.client import BlameError
+from worker.genesys.login import Token
 from worker.settings import Settings
+from worker.wiring import DirectGenesys, open_direct_genesys
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 """An interaction id that no interaction has."""
 
-_TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+_TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Sees every answer: its clock, and the status of the last one."""
+
+    clock: Clock
+    status: int | None = None
+
+    def __call__(self, status: int, date: str | None, asked: float, answered: float) -> None:
+        self.status = status
+        self.clock.sample("Genesys Cloud", date, asked, answered)
 
 
 async def check_genesys(clock: Clock, settings: Settings) -> list[Finding]:
     """A login, and one request for the details of an interaction that does not exist."""
     if "activity" not in settings.roles:
         return [skipped("Genesys login", "not needed: ROLES has no activity")]
-    async with aiohttp.ClientSession(trace_configs=[_watch(clock)], timeout=_TIMEOUT) as session:
-        login, token = await _login(session, settings)
+    watch = _Watch(clock)
+    async with open_direct_genesys(settings, watch) as genesys:
+        login, token = await _login(genesys)
         if token is None:
             return [login, skipped("Genesys API", "not checked: see Genesys login")]
-        return [login, await _api(session, settings, token)]
+        watch.status = None
+        problem = await _ask(genesys, token)
+        return [login, _api(genesys.api_url, problem, watch.status, alone=settings.genesys_details_path is not None)]
 
 
-def _watch(clock: Clock) -> aiohttp.TraceConfig:
-    """Takes the Date header of every answer."""
-    trace = aiohttp.TraceConfig()
-
-    async def start(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
-        context.asked = time.time()
-
-    async def end(_: aiohttp.ClientSession, context: SimpleNamespace, done: aiohttp.TraceRequestEndParams) -> None:
-        clock.sample("Genesys Cloud", done.response.headers.get("Date"), context.asked, time.time())
-
-    trace.on_request_start.append(start)
-    trace.on_request_end.append(end)
-    return trace
-
-
-async def _login(session: aiohttp.ClientSession, settings: Settings) -> tuple[Finding, Token | None]:
+async def _login(genesys: DirectGenesys) -> tuple[Finding, Token | None]:
     name = "Genesys login"
-    url = settings.genesys_login_url or login_url(settings.genesys_region)
-    secret = settings.genesys_client_secret.get_secret_value()
     try:
-        token = await log_in(session, url, settings.genesys_client_id, secret)
+        token = await genesys.log_in()
     except Unauthorized as error:
-        what, fix = str(error).partition(";")[0], "check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_REGION"
-        return failed(name, what, fix + "; the client needs the grant type client credentials"), None
+        fix = (
+            "set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET to those of an OAuth client with the grant type client "
+            "credentials, and GENESYS_REGION to its region"
+        )
+        return failed(name, str(error), fix), None
     except RateLimited as error:
         return skipped(name, f"not checked: {error}"), None
     except Unavailable as error:
-        fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the task out"
+        fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the worker out"
         return failed(name, str(error), fix), None
-    return ok(name, f"{url}, token for {token.expires_at - token.minted_at:.0f} s"), token
+    return ok(name, f"{genesys.login_url}, token for {token.expires_at - token.minted_at:.0f} s"), token
 
 
-async def _api(session: aiohttp.ClientSession, settings: Settings, token: Token) -> Finding:
-    name = "Genesys API"
-    base = settings.genesys_api_url or api_url(settings.genesys_region)
-    template = settings.genesys_details_path
-    path = template.replace("{interactionId}", _NOBODY) if template else f"{BATCH_PATH}?id={_NOBODY}"
-    headers = {"Authorization": f"Bearer {token.text}"}
+async def _ask(genesys: DirectGenesys, token: Token) -> AttemptError | None:
+    """What is wrong with the answer; None when nothing is."""
     try:
-        async with session.get(base + path, headers=headers, allow_redirects=False) as response:
-            code = error_code(await response.content.read(65_536))
-            what = f"{base} answered {response.status}{f' {code}' if code else ''}{correlation_id(response)}"
-            status = response.status
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        fix = "check GENESYS_REGION (or GENESYS_API_URL), the name server and that the network lets the task out"
-        return failed(name, f"no answer from {base} ({type(error).__name__})", fix)
-    if status == HTTPStatus.OK or (status == HTTPStatus.NOT_FOUND and template):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            await genesys.details(_NOBODY, token)
+    except BlameError as error:
+        return error.error
+    except AttemptError as error:
+        return error
+    except TimeoutError:
+        return Unavailable(f"not within {_TIMEOUT_SECONDS:g} s")
+    return None
+
+
+def _api(base: str, problem: AttemptError | None, status: int | None, *, alone: bool) -> Finding:
+    """`alone`: each interaction has a request of its own, so that an unknown one is answered with 404."""
+    name = "Genesys API"
+    if problem is None or (isinstance(problem, NotReady) and alone):
         return ok(name, f"{base} answers, and lets the client read details")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return skipped(name, f"not checked: {what}; somebody uses up the client's rate limit")
-    return failed(name, what, _api_fix(status))
+    if isinstance(problem, RateLimited):
+        return skipped(name, f"not checked: {problem}; somebody uses up the client's rate limit")
+    if status is None:
+        fix = "check GENESYS_REGION (or GENESYS_API_URL), the name server and that the network lets the worker out"
+        return failed(name, f"no answer from {base}: {problem}", fix)
+    return failed(name, f"{base}: {problem}", _api_fix(status))
 
 
 def _api_fix(status: int) -> str:
     if status == HTTPStatus.UNAUTHORIZED:
         return (
-            "name the API of the same region as the login; with ip.not.authorized, add the task's public address to "
+            "name the API of the same region as the login; with ip.not.authorized, add the worker's public address to "
             "the organisation's allowed ones"
         )
     if status == HTTPStatus.FORBIDDEN:

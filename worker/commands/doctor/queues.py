@@ -2,62 +2,45 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from worker.commands.doctor.checks import Asker, AwsCallError, Finding, cannot_look, failed, ok, skipped
+from worker.aws.errors import Kind
+from worker.aws.inspection import CallFailedError, Inspection
+from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
 from worker.settings import Settings
-
-if TYPE_CHECKING:
-    from types_aiobotocore_sqs import SQSClient
-
-_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
-
-_HARMLESS = frozenset(
-    {
-        "AWS.SimpleQueueService.EmptyBatchRequest",
-        "EmptyBatchRequest",
-        "InvalidParameterValue",
-        "InvalidParameterValueException",
-        "ReadCountOutOfRange",
-        "AWS.SimpleQueueService.ReadCountOutOfRange",
-    }
-)
-"""What SQS says of a batch without entries, which can't do anything, and of a receive of no messages."""
 
 _DAY_SECONDS = 86_400
 
 
-async def check_queues(ask: Asker, sqs: "SQSClient", settings: Settings) -> list[Finding]:
+async def check_queues(inspection: Inspection, settings: Settings) -> list[Finding]:
     """Both queues: there, of the right kind, not the same, and what the service does with them allowed."""
     url, dead_url = settings.event_queue_url, settings.dead_letter_queue_url
-    events, found = await _attributes(ask, sqs, "event queue", "EVENT_QUEUE_URL", url)
-    dead, dead_found = await _attributes(ask, sqs, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
+    events, found = await _attributes(inspection, "event queue", "EVENT_QUEUE_URL", url)
+    dead, dead_found = await _attributes(inspection, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
     if events:
         found = _event_queue(events, dead)
     if dead:
         dead_found = _dead_letter_queue(dead, events)
-    findings = [found, *await _event_permissions(ask, sqs, url, found, settings), dead_found]
+    findings = [found, *await _event_permissions(inspection, url, found, settings), dead_found]
     if dead_found.status == "FAILED":
         return [*findings, skipped("sqs:SendMessage", "not checked: see dead-letter queue")]
-    sends = sqs.send_message_batch(QueueUrl=dead_url, Entries=[])
-    return [*findings, await ask.permission("sqs:SendMessage", sqs, sends, _HARMLESS)]
+    return [*findings, await permission("sqs:SendMessage", inspection.may_send(dead_url))]
 
 
 async def _attributes(
-    ask: Asker, sqs: "SQSClient", name: str, setting: str, url: str
+    inspection: Inspection, name: str, setting: str, url: str
 ) -> tuple[Mapping[Any, str] | None, Finding]:
     """The queue's attributes, or why there are none."""
     try:
-        answer = await ask(sqs, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]))
-    except AwsCallError as error:
-        if error.code not in _MISSING:
+        return await inspection.queue(url), ok(name, "")
+    except CallFailedError as error:
+        if error.kind is not Kind.MISSING:
             return None, cannot_look(name, error)
         return None, failed(
             name,
             f"{setting}: there is no such queue",
             f"set {setting} to the URL that `aws sqs get-queue-url --queue-name NAME` answers in AWS_REGION",
         )
-    return answer["Attributes"], ok(name, "")
 
 
 def _event_queue(events: Mapping[Any, str], dead: Mapping[Any, str] | None) -> Finding:
@@ -109,17 +92,14 @@ def _dead_letter_queue(dead: Mapping[Any, str], events: Mapping[Any, str] | None
     return ok(name, f"{waiting} letters, kept {kept / _DAY_SECONDS:g} days")
 
 
-async def _event_permissions(
-    ask: Asker, sqs: "SQSClient", url: str, found: Finding, settings: Settings
-) -> list[Finding]:
-    names = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+async def _event_permissions(inspection: Inspection, url: str, found: Finding, settings: Settings) -> list[Finding]:
+    tries = {
+        "sqs:ReceiveMessage": inspection.may_receive,
+        "sqs:DeleteMessage": inspection.may_delete,
+        "sqs:ChangeMessageVisibility": inspection.may_set_visibility,
+    }
     if "intake" not in settings.roles:
-        return [skipped(name, "not needed: ROLES has no intake") for name in names]
+        return [skipped(name, "not needed: ROLES has no intake") for name in tries]
     if found.status == "FAILED":
-        return [skipped(name, "not checked: see event queue") for name in names]
-    calls: list[Any] = [
-        sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=0, WaitTimeSeconds=0),
-        sqs.delete_message_batch(QueueUrl=url, Entries=[]),
-        sqs.change_message_visibility_batch(QueueUrl=url, Entries=[]),
-    ]
-    return [await ask.permission(name, sqs, call, _HARMLESS) for name, call in zip(names, calls, strict=True)]
+        return [skipped(name, "not checked: see event queue") for name in tries]
+    return [await permission(name, may(url)) for name, may in tries.items()]

@@ -2,73 +2,59 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from worker.commands.doctor.checks import Asker, AwsCallError, Finding, cannot_look, failed, ok, skipped
+from worker.aws.errors import Kind
+from worker.aws.inspection import CallFailedError, Inspection
+from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
 from worker.settings import Settings
-
-if TYPE_CHECKING:
-    from types_aiobotocore_stepfunctions import SFNClient
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws", ".api.aws")
 
-_NO_TOKEN = frozenset({"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"})
 
-_MADE_UP_TOKEN = "interaction-worker-doctor"  # noqa: S105
-
-_ILLEGAL_NAME = "interaction-worker doctor <>"
-"""No execution can have this name."""
-
-
-async def check_state_machine(ask: Asker, sfn: "SFNClient", settings: Settings) -> list[Finding]:
+async def check_state_machine(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The state machine: there, STANDARD, and its activity, heartbeats and dead-letter queue those of the settings."""
     name = "state machine"
-    permission = "states:StartExecution"
+    start = "states:StartExecution"
     try:
-        described = await ask(sfn, sfn.describe_state_machine(stateMachineArn=settings.state_machine_arn))
-    except AwsCallError as error:
-        if error.code != "StateMachineDoesNotExist":
+        described = await inspection.state_machine(settings.state_machine_arn)
+    except CallFailedError as error:
+        if error.kind is not Kind.MISSING:
             found = cannot_look(name, error)
             if found.status == "FAILED":
-                return [found, skipped(permission, f"not checked: see {name}")]
-            return [found, await _start_permission(ask, sfn, permission, settings)]
+                return [found, skipped(start, f"not checked: see {name}")]
+            return [found, await _start_permission(inspection, start, settings)]
         found = failed(
             name,
             "STATE_MACHINE_ARN: there is no such state machine",
             "set it to an ARN of `aws stepfunctions list-state-machines` in AWS_REGION",
         )
-        return [found, skipped(permission, "not checked: see state machine")]
+        return [found, skipped(start, "not checked: see state machine")]
     if described["type"] != "STANDARD":
         found = failed(
             name,
             f"STATE_MACHINE_ARN: is {described['type']}, which has no activities, and no lasting execution names",
-            "create it with the type STANDARD; the type of a state machine can't be changed",
+            "create it with the type STANDARD; the type of a state machine cannot be changed",
         )
-        return [found, skipped(permission, "not checked: see state machine")]
+        return [found, skipped(start, "not checked: see state machine")]
     findings = [ok(name, "STANDARD"), *_definition(described.get("definition"), settings)]
-    return [*findings, await _start_permission(ask, sfn, permission, settings)]
+    return [*findings, await _start_permission(inspection, start, settings)]
 
 
-async def _start_permission(ask: Asker, sfn: "SFNClient", name: str, settings: Settings) -> Finding:
+async def _start_permission(inspection: Inspection, name: str, settings: Settings) -> Finding:
     if "intake" not in settings.roles:
         return skipped(name, "not needed: ROLES has no intake")
-    host = urlsplit(sfn.meta.endpoint_url).hostname or ""
+    host = urlsplit(inspection.states_endpoint).hostname or ""
     if not host.endswith(_AWS_HOSTS):
         return skipped(name, f"not checked: {host} is not AWS and might start what AWS refuses")
-    return await start_permission(ask, sfn, name, settings.state_machine_arn)
-
-
-async def start_permission(ask: Asker, sfn: "SFNClient", name: str, state_machine_arn: str) -> Finding:
-    """Asks for an execution under an illegal name, which AWS never starts."""
-    call = sfn.start_execution(stateMachineArn=state_machine_arn, name=_ILLEGAL_NAME, input="{}")
-    return await ask.permission(name, sfn, call, frozenset({"InvalidName", "ValidationException"}))
+    return await permission(name, inspection.may_start(settings.state_machine_arn))
 
 
 def _definition(text: str | None, settings: Settings) -> list[Finding]:
     name = "heartbeats"
     if not text:
-        return [skipped(name, "not checked: the definition is encrypted with a key that these credentials can't use")]
+        return [skipped(name, "not checked: the definition is encrypted with a key that these credentials cannot use")]
     definition = json.loads(text)
     tasks = [task for task in _tasks(definition) if task.get("Resource") == settings.activity_arn]
     if not tasks:
@@ -139,16 +125,20 @@ def _tasks(definition: Any) -> Iterator[dict[str, Any]]:
             yield from _tasks(value)
 
 
-async def check_activity(ask: Asker, sfn: "SFNClient", settings: Settings) -> list[Finding]:
+async def check_activity(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The activity: there, and reports to it allowed."""
     name = "activity"
-    reports = ("states:SendTaskHeartbeat", "states:SendTaskSuccess", "states:SendTaskFailure")
+    reports = {
+        "states:SendTaskHeartbeat": inspection.may_send_heartbeat,
+        "states:SendTaskSuccess": inspection.may_send_success,
+        "states:SendTaskFailure": inspection.may_send_failure,
+    }
     try:
-        await ask(sfn, sfn.describe_activity(activityArn=settings.activity_arn))
+        await inspection.activity(settings.activity_arn)
         found = ok(name, "there")
-    except AwsCallError as error:
+    except CallFailedError as error:
         found = cannot_look(name, error)
-        if error.code == "ActivityDoesNotExist":
+        if error.kind is Kind.MISSING:
             found = failed(
                 name,
                 "ACTIVITY_ARN: there is no such activity",
@@ -159,10 +149,4 @@ async def check_activity(ask: Asker, sfn: "SFNClient", settings: Settings) -> li
     if found.status == "FAILED":
         return [found, *(skipped(report, f"not checked: see {name}") for report in reports)]
     poll = skipped("states:GetActivityTask", "not checked: every poll can take a task away")
-    calls: list[Any] = [
-        sfn.send_task_heartbeat(taskToken=_MADE_UP_TOKEN),
-        sfn.send_task_success(taskToken=_MADE_UP_TOKEN, output="{}"),
-        sfn.send_task_failure(taskToken=_MADE_UP_TOKEN, error="doctor"),
-    ]
-    permissions = [await ask.permission(r, sfn, call, _NO_TOKEN) for r, call in zip(reports, calls, strict=True)]
-    return [found, poll, *permissions]
+    return [found, poll, *[await permission(report, may()) for report, may in reports.items()]]

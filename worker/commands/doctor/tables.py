@@ -1,40 +1,33 @@
 """Checks of the interaction table and of the shared cache."""
 
-from typing import TYPE_CHECKING, Any
-
-from worker.commands.doctor.checks import Asker, AwsCallError, Finding, cannot_look, failed, ok, skipped
+from worker.aws.errors import Kind
+from worker.aws.inspection import MADE_UP, CallFailedError, Inspection
+from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
 from worker.errors import SharedCacheError
-from worker.fleet.shared_cache import open_shared_cache
-from worker.settings import Settings
-
-if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb import DynamoDBClient
-
-_MADE_UP_KEY = "interaction-worker-doctor"
-
-_UNMET = frozenset({"ConditionalCheckFailedException"})
+from worker.settings import Settings, SettingsError
+from worker.wiring import open_cache
 
 _TTL_ATTRIBUTE = "expiresAt"
 
 
-async def check_tables(ask: Asker, dynamodb: "DynamoDBClient", settings: Settings) -> list[Finding]:
+async def check_tables(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The table of the records, and the shared cache."""
     findings = []
     if "activity" in settings.roles:
         table = settings.interaction_table_name
-        found = await _table(ask, dynamodb, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
-        expiry = await _expiry(ask, dynamodb, "item expiry", table) if settings.item_ttl_days else []
-        findings = [found, *expiry, await _put(ask, dynamodb, found, table, "interactionId")]
+        found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
+        expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
+        findings = [found, *expiry, await _put(inspection, found, table, "interactionId")]
     else:
         findings = [skipped("table", "not needed: ROLES has no activity")]
-    return [*findings, *await _shared_cache(ask, dynamodb, settings)]
+    return [*findings, *await _shared_cache(inspection, settings)]
 
 
-async def _table(ask: Asker, dynamodb: "DynamoDBClient", table: str, key: str, *, name: str, setting: str) -> Finding:
+async def _table(inspection: Inspection, table: str, key: str, *, name: str, setting: str) -> Finding:
     try:
-        described = (await ask(dynamodb, dynamodb.describe_table(TableName=table)))["Table"]
-    except AwsCallError as error:
-        if error.code != "ResourceNotFoundException":
+        described = await inspection.table(table)
+    except CallFailedError as error:
+        if error.kind is not Kind.MISSING:
             return cannot_look(name, error)
         return failed(
             name,
@@ -48,32 +41,25 @@ async def _table(ask: Asker, dynamodb: "DynamoDBClient", table: str, key: str, *
         return failed(
             name,
             f"{setting}: the key of {table} is {has}, not the partition key {key} (S) alone",
-            f"name a table with the partition key {key} of type S; the key of a table can't be changed",
+            f"name a table with the partition key {key} of type S; the key of a table cannot be changed",
         )
     if described["TableStatus"] not in {"ACTIVE", "UPDATING"}:
         return failed(name, f"{setting}: {table} is {described['TableStatus']}", "wait until it is ACTIVE")
     return ok(name, f"{table}, key {key} (S)")
 
 
-async def _put(ask: Asker, dynamodb: "DynamoDBClient", found: Finding, table: str, key: str) -> Finding:
-    """Asks to write an item under a condition that is never true."""
+async def _put(inspection: Inspection, found: Finding, table: str, key: str) -> Finding:
     name = f"dynamodb:PutItem on {found.name}"
     if found.status == "FAILED":
         return skipped(name, f"not checked: see {found.name}")
-    call = dynamodb.put_item(
-        TableName=table,
-        Item={key: {"S": _MADE_UP_KEY}},
-        ConditionExpression=f"attribute_exists({key}) AND attribute_not_exists({key})",
-    )
-    return await ask.permission(name, dynamodb, call, _UNMET)
+    return await permission(name, inspection.may_put(table, key))
 
 
-async def _expiry(ask: Asker, dynamodb: "DynamoDBClient", name: str, table: str) -> list[Finding]:
+async def _expiry(inspection: Inspection, name: str, table: str) -> list[Finding]:
     try:
-        answer = await ask(dynamodb, dynamodb.describe_time_to_live(TableName=table))
-    except AwsCallError as error:
-        return [] if error.code == "ResourceNotFoundException" else [cannot_look(name, error)]
-    expiry = answer["TimeToLiveDescription"]
+        expiry = await inspection.expiry(table)
+    except CallFailedError as error:
+        return [] if error.kind is Kind.MISSING else [cannot_look(name, error)]
     enabled = expiry.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
     if enabled and expiry.get("AttributeName") == _TTL_ATTRIBUTE:
         return [ok(name, f"by {_TTL_ATTRIBUTE}")]
@@ -86,30 +72,28 @@ async def _expiry(ask: Asker, dynamodb: "DynamoDBClient", name: str, table: str)
     ]
 
 
-async def _shared_cache(ask: Asker, dynamodb: "DynamoDBClient", settings: Settings) -> list[Finding]:
+async def _shared_cache(inspection: Inspection, settings: Settings) -> list[Finding]:
     name = "shared cache"
     scheme, _, rest = settings.shared_cache_url.partition("://")
     if scheme == "memory":
-        return [ok(name, "memory: right for one task; several would each log in and take the whole rate limit")]
+        return [ok(name, "memory: right for one worker; several would each log in and take the whole rate limit")]
     if scheme == "dynamodb":
         table = rest.rstrip("/")
-        found = await _table(ask, dynamodb, table, "pk", name=name, setting="SHARED_CACHE_URL")
+        found = await _table(inspection, table, "pk", name=name, setting="SHARED_CACHE_URL")
         if found.status == "FAILED":
             return [found]
-        read: Any = dynamodb.get_item(TableName=table, Key={"pk": {"S": _MADE_UP_KEY}})
-        reads = await ask.permission(f"dynamodb:GetItem on {name}", dynamodb, read, frozenset())
-        return [found, reads, await _put(ask, dynamodb, found, table, "pk")]
-    return [await _redis(name, settings.shared_cache_url, dynamodb)]
+        reads = await permission(f"dynamodb:GetItem on {name}", inspection.may_get(table, "pk"))
+        return [found, reads, await _put(inspection, found, table, "pk")]
+    return [await _redis(name, settings)]
 
 
-async def _redis(name: str, url: str, dynamodb: "DynamoDBClient") -> Finding:
+async def _redis(name: str, settings: Settings) -> Finding:
     try:
-        async with open_shared_cache(url, dynamodb) as cache:
-            await cache.get(_MADE_UP_KEY)
-    except ValueError as error:
-        return failed(
-            name, "SHARED_CACHE_URL names Redis and its library is not installed", str(error).rpartition(": ")[2]
-        )
+        async with open_cache(settings, None) as cache:
+            await cache.get(MADE_UP)
+    except SettingsError as error:
+        (problem,) = error.problems
+        return failed(name, f"{problem.setting} {problem.text}", problem.fix or "correct the URL")
     except SharedCacheError as error:
         return failed(
             name,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from worker.aws.clients import AWS_ERRORS
+from worker.aws.errors import AWS_ERRORS
 from worker.local.arguments import amount, positive
 from worker.local.aws import explain
 from worker.local.demo.accounting import Account, Accounting

@@ -1,0 +1,212 @@
+"""Opens AWS, the shared cache and Genesys Cloud as the settings say: for `run`, and for every command."""
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiobotocore.session import AioSession
+
+from worker.aws.activity import StepFunctionsActivity
+from worker.aws.archive import ArchivingStore
+from worker.aws.clients import Clients, new_session, open_clients, require_credentials
+from worker.aws.executions import StepFunctionsExecutions
+from worker.aws.inspection import Inspection, SeeDate
+from worker.aws.letters import RECEIVERS, SqsDeadLetters
+from worker.aws.queue import SqsEventQueue
+from worker.aws.records import DynamoDbStore
+from worker.aws.sqs import LARGEST_BATCH
+from worker.fleet.shared_cache import open_shared_cache
+from worker.genesys.client import Api, Result
+from worker.genesys.login import Token, log_in
+from worker.genesys.service import GenesysDetails, open_details
+from worker.ports import Metrics, SharedCache, Store
+from worker.regions import api_url, login_url
+from worker.settings import Problem, Settings, SettingsError
+from worker.telemetry.metrics import PrometheusMetrics
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+SeeAnswer = Callable[[int, str | None, float, float], None]
+"""Takes an answer's HTTP status and Date header, and when it was asked for and came (Unix time, seconds)."""
+
+_COMMAND_ATTEMPTS = 5
+"""How often a command's call of SQS or Step Functions is tried: nobody else tries again."""
+
+_INSPECTION_ATTEMPTS = 2
+"""As few as tell an outage from a lost packet: a person waits for the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The adapters, one per noun of AWS."""
+
+    clients: Clients
+    queue: SqsEventQueue
+    letters: SqsDeadLetters
+    executions: StepFunctionsExecutions
+    activity: StepFunctionsActivity
+    records: DynamoDbStore
+    store: Store
+    """The records, and the archive before them where one is set."""
+
+
+@asynccontextmanager
+async def open_aws(settings: Settings, metrics: Metrics) -> AsyncIterator[Aws]:
+    """AWS for the service: a connection for each of its polls.
+
+    Raises SettingsError when region or credentials are missing.
+    """
+    session = new_session()
+    await require_credentials(session)
+    clients = open_clients(
+        session,
+        metrics,
+        slots=settings.max_concurrency,
+        receivers=settings.intake_concurrency,
+        archive=settings.archive_url is not None,
+    )
+    async with clients as opened:
+        yield _adapters(settings, opened)
+
+
+@asynccontextmanager
+async def open_aws_for_command(settings: Settings) -> AsyncIterator[Aws]:
+    """AWS for a command, which has no retries of its own. Raises SettingsError as `open_aws`."""
+    session = new_session()
+    await require_credentials(session)
+    async with _command_clients(session, settings, _COMMAND_ATTEMPTS) as clients:
+        yield _adapters(settings, clients)
+
+
+@asynccontextmanager
+async def open_inspection(settings: Settings, see_date: SeeDate) -> AsyncIterator[Inspection]:
+    """The questions of `doctor`. Raises SettingsError when the region is missing."""
+    session = new_session()
+    async with _command_clients(session, settings, _INSPECTION_ATTEMPTS) as clients:
+        yield Inspection(session, clients, see_date)
+
+
+def _command_clients(session: AioSession, settings: Settings, attempts: int) -> AbstractAsyncContextManager[Clients]:
+    return open_clients(
+        session,
+        PrometheusMetrics(),  # which nobody reads
+        slots=LARGEST_BATCH * RECEIVERS,  # a redrive starts all that its receivers bring
+        receivers=RECEIVERS,
+        archive=settings.archive_url is not None,
+        attempts=attempts,
+    )
+
+
+def _adapters(settings: Settings, clients: Clients) -> Aws:
+    letters = SqsDeadLetters(clients.sqs, settings.dead_letter_queue_url)
+    records = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
+    store: Store = records
+    if clients.s3 is not None and settings.archive_url is not None:
+        store = ArchivingStore(records, clients.s3, settings.archive_url)
+    return Aws(
+        clients=clients,
+        queue=SqsEventQueue(
+            clients.sqs_poll,
+            clients.sqs,
+            url=settings.event_queue_url,
+            dead_letters=letters,
+            visibility_seconds=settings.visibility_timeout_seconds,
+        ),
+        letters=letters,
+        executions=StepFunctionsExecutions(clients.sfn, settings.state_machine_arn),
+        activity=StepFunctionsActivity(
+            clients.sfn_poll, clients.sfn, arn=settings.activity_arn, worker_name=_worker_name()
+        ),
+        records=records,
+        store=store,
+    )
+
+
+def _worker_name() -> str:
+    """Shown in the execution's history beside the attempt; Step Functions takes at most 80 characters."""
+    return f"{socket.gethostname()}-{os.getpid()}"[:80]
+
+
+@asynccontextmanager
+async def open_cache(settings: Settings, dynamodb: "DynamoDBClient | None") -> AsyncIterator[SharedCache]:
+    """The shared cache, which needs `dynamodb` only where it is in DynamoDB.
+
+    Raises SettingsError when its library is missing or its URL is unusable.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            cache = await stack.enter_async_context(open_shared_cache(settings.shared_cache_url, dynamodb))
+        except ValueError as error:
+            raise SettingsError(_cache_problem(error)) from error
+        yield cache
+
+
+def _cache_problem(error: ValueError) -> Problem:
+    if isinstance(error.__cause__, ImportError):
+        fix = "in the project's folder: pip install '.[redis]'"
+        return Problem("SHARED_CACHE_URL", "names Redis and its library is not installed", fix)
+    return Problem("SHARED_CACHE_URL", str(error))
+
+
+@asynccontextmanager
+async def open_genesys(settings: Settings, clients: Clients, metrics: Metrics) -> AsyncIterator[GenesysDetails]:
+    """Genesys Cloud with the fleet's token and allowance. Raises SettingsError as `open_cache`."""
+    async with open_cache(settings, clients.dynamodb) as cache, open_details(settings, cache, metrics) as genesys:
+        yield genesys
+
+
+@dataclass(frozen=True, slots=True)
+class DirectGenesys:
+    """Genesys Cloud for a command that asks once: with a token of its own, and without a permit of the fleet's."""
+
+    session: aiohttp.ClientSession
+    settings: Settings
+    metrics: Metrics
+
+    @property
+    def login_url(self) -> str:
+        return self.settings.genesys_login_url or login_url(self.settings.genesys_region)
+
+    @property
+    def api_url(self) -> str:
+        return self.settings.genesys_api_url or api_url(self.settings.genesys_region)
+
+    async def log_in(self) -> Token:
+        """As login.log_in."""
+        secret = self.settings.genesys_client_secret.get_secret_value()
+        return await log_in(self.session, self.login_url, self.settings.genesys_client_id, secret, self.metrics)
+
+    async def details(self, interaction_id: str, token: Token) -> Result:
+        """As client.Api.details."""
+        api = Api(self.session, self.api_url, self.settings.genesys_details_path, self.metrics)
+        return (await api.details([interaction_id], token.text))[interaction_id]
+
+
+@asynccontextmanager
+async def open_direct_genesys(settings: Settings, see_answer: SeeAnswer) -> AsyncIterator[DirectGenesys]:
+    """The service's own client, whose every answer `see_answer` is shown."""
+    async with aiohttp.ClientSession(
+        trace_configs=[_trace(see_answer)], cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        yield DirectGenesys(session, settings, PrometheusMetrics())
+
+
+def _trace(see_answer: SeeAnswer) -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+
+    async def start(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+        context.asked = time.time()
+
+    async def end(_: aiohttp.ClientSession, context: SimpleNamespace, done: aiohttp.TraceRequestEndParams) -> None:
+        see_answer(done.response.status, done.response.headers.get("Date"), context.asked, time.time())
+
+    trace.on_request_start.append(start)
+    trace.on_request_end.append(end)
+    return trace
