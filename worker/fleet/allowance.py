@@ -7,7 +7,6 @@ has had.
 """
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -65,7 +64,7 @@ class Allowance:
         self._pace = pace
         self._metrics = metrics
         self._clock = clock
-        self._member = uuid.uuid4().hex[:8]
+        self._member = f"{int(clock.uniform(0, 16**8)):08x}"
         self._seen: Snapshot[Ledger] = Snapshot(Ledger())
         self._seen_at = -1e9
         self._paused_until = 0.0
@@ -186,7 +185,8 @@ class Allowance:
         """
         now = self._clock.time()
         sent = sum(moment > now - OVERLAP_SECONDS for moment in self._alone_sent)
-        ledger = found.value.resumed(now, self._pace, sent, OVERLAP_SECONDS)
+        # The last request that anybody sent within a share is followed by as long a gap as within the share.
+        ledger = found.value.resumed(now, self._pace, sent, OVERLAP_SECONDS + self._share_seconds())
         ledger = replace(ledger, members={**self._ledger.members, **ledger.members})
         if not await self._replace(found, ledger):
             return False
@@ -224,15 +224,21 @@ class Allowance:
         """As `_try`, within this worker's share, while the shared cache is unavailable."""
         now = self._clock.time()
         self._permits.clear()
-        interval = self._pace.share(len({self._member, *self._ledger.members}) if self._known else UNKNOWN_FLEET)
+        interval = self._share_seconds()
         if self._alone_next is None:
-            self._alone_next = now + interval
+            # After a burst the ledger is ahead of the time, and this worker waits until it no longer is.
+            self._alone_next = self._ledger.first_permit(self._pace, now, burst=False) + interval
         due = max(self._alone_next, self._paused_until)
         if due > now:
             return min(due, now + 1.0)
         self._alone_next = now + interval
         self._alone_sent.append(now)
         return None
+
+    def _share_seconds(self) -> float:
+        """Seconds between this worker's requests while it goes on alone."""
+        members = len({self._member, *self._ledger.members}) if self._known else UNKNOWN_FLEET
+        return self._pace.share(members)
 
     async def _sleep(self, seconds: float) -> None:
         try:
