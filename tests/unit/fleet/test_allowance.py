@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from tests.virtual_fleet import VirtualFleet, most_in_a_period
 from tests.virtual_time import run_virtually
-from worker.fleet.allowance import UNKNOWN_FLEET
 from worker.fleet.ledger import PERIOD_SECONDS
 
 
@@ -94,7 +93,7 @@ def test_a_worker_that_never_reached_the_shared_cache_takes_a_small_share() -> N
         for worker in fleet.workers:
             worker.cache.reachable = False
         await backlog(fleet, 3 * PERIOD_SECONDS)
-        assert most_in_a_period(fleet.permits) <= 4 * 60 / UNKNOWN_FLEET
+        assert most_in_a_period(fleet.permits) <= 4 * 60 / 10
         assert all(len(worker.permits) >= 15 for worker in fleet.workers)
 
     run_virtually(main())
