@@ -1,4 +1,4 @@
-"""Tasks of a fleet in one process: each with its own connections and its own view of the shared cache."""
+"""Workers of a fleet in one process: each with its own connections and its own view of the shared cache."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class Recorder:
 
 
 def settings_for(simulator: Simulator, **changes: Any) -> Settings:
-    """Settings of a task that asks `simulator`."""
+    """Settings of a worker that asks `simulator`."""
     values: dict[str, Any] = {
         **ELSEWHERE,
         "genesys_login_url": simulator.url,
@@ -51,10 +51,8 @@ def settings_for(simulator: Simulator, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def open_fleet(
-    settings: Settings, caches: list[SharedCache], recorder: Recorder, *, window: float = 60.0
+    settings: Settings, caches: list[SharedCache], recorder: Recorder
 ) -> AsyncIterator[list[GenesysDetails]]:
-    """A task for each of `caches`."""
+    """A worker for each of `caches`."""
     async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(open_details(settings, cache, recorder, window=window)) for cache in caches
-        ]
+        yield [await stack.enter_async_context(open_details(settings, cache, recorder)) for cache in caches]

@@ -1,4 +1,4 @@
-"""Ending tasks for certain."""
+"""Ending asyncio tasks for certain."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ _PATIENCE_SECONDS = 0.5
 async def cancel_and_wait(*tasks: "asyncio.Task[object]") -> None:
     """Cancel `tasks` until all have ended.
 
-    Once is not always enough: where a library's own time-out runs out in the same turn of the loop as the
-    cancellation, the library can take the one for the other, and the task goes on.
+    Once is not always enough: where a library's own timeout runs out in the same turn of the loop as the
+    cancellation, the library can take the one for the other, and the asyncio task goes on.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

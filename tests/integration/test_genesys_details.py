@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import StartSimulator
 from tests.genesys_fleet import Recorder, open_fleet, settings_for
+from worker.clock import SystemClock
 from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys.service import GenesysDetails
@@ -32,7 +33,7 @@ def opened(start_simulator: StartSimulator) -> OpenDetails:
     ) -> AsyncIterator[tuple[GenesysDetails, Simulator, Recorder]]:
         simulator = await start_simulator(Options(requests=requests, plan=plan or FaultPlan()))
         recorder = Recorder()
-        async with open_fleet(settings_for(simulator, **changes), [MemoryCache()], recorder) as (details,):
+        async with open_fleet(settings_for(simulator, **changes), [MemoryCache(SystemClock())], recorder) as (details,):
             yield details, simulator, recorder
 
     return opened
@@ -178,7 +179,7 @@ async def test_tokens_that_end_after_ten_seconds_are_replaced_in_time(start_simu
     # A fifth of the shortest real life: the margins are shares, so they shrink with it.
     simulator = await start_simulator(Options(requests=PLENTY, token_seconds=2))
     recorder = Recorder()
-    async with open_fleet(settings_for(simulator), [MemoryCache()], recorder) as (details,):
+    async with open_fleet(settings_for(simulator), [MemoryCache(SystemClock())], recorder) as (details,):
         async with asyncio.timeout(60):
             while simulator.stats.logins < 4:
                 await details.fetch("id")

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.genesys_fleet import ELSEWHERE, Recorder
+from worker.clock import SystemClock
 from worker.errors import Invalid, NotReady, RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys import responses
@@ -57,7 +58,7 @@ def opened() -> OpenWith:
             **changes,
         }
         try:
-            async with open_details(Settings(**values), MemoryCache(), Recorder()) as details:
+            async with open_details(Settings(**values), MemoryCache(SystemClock()), Recorder()) as details:
                 yield details, requests
         finally:
             await runner.cleanup()

@@ -1,4 +1,4 @@
-"""Tasks end, also those that lose a cancellation."""
+"""Asyncio tasks end, also those that lose a cancellation."""
 
 import asyncio
 

@@ -15,6 +15,7 @@ from tests.unit import strategies
 from worker import lenient_json
 from worker.errors import AttemptError, Invalid
 from worker.events import parse_time, utc_text
+from worker.fleet.token import LoginAnswer, LoginFailed
 from worker.genesys import large_json, login
 from worker.genesys.client import Api, BlameError
 from worker.genesys.reading import mapper_for
@@ -202,13 +203,13 @@ def test_any_answer_to_a_request_for_details_is_a_result_or_a_known_error(
     )
 )
 def test_any_answer_to_a_login_is_a_token_or_a_known_error(rubbish: Rubbish, answer: bytes) -> None:
-    async def log_in(session: aiohttp.ClientSession) -> login.Token:
+    async def log_in(session: aiohttp.ClientSession) -> LoginAnswer:
         return await login.log_in(session, rubbish.url, "client", "(the secret)")
 
     found = rubbish.ask(answer, log_in)
-    if isinstance(found, AttemptError):
-        assert str(found).isprintable()
-        assert "(the secret)" not in str(found)
+    if isinstance(found, LoginFailed):
+        assert str(found.error).isprintable()
+        assert "(the secret)" not in str(found.error)
     else:
         assert found.text.isprintable()
         assert found.expires_at > found.minted_at

@@ -1,22 +1,23 @@
-"""The access token: one login for the fleet, refreshed before it ends, dropped only when it is the one refused."""
+"""The access token: one login for the fleet, refreshed before it expires, dropped only when it is the one refused."""
 
 import asyncio
 import contextlib
-import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
 
 from worker.cancellation import cancel_and_wait
-from worker.errors import AttemptError, SharedCacheError
-from worker.fleet.token_record import TokenRecord, refresh_at
-from worker.genesys.login import Token
-from worker.ports import CacheEntry, Metrics, SharedCache
+from worker.clock import Clock
+from worker.errors import SharedCacheError
+from worker.fleet.document import Document, Snapshot
+from worker.fleet.token_record import LoginAnswer, LoginFailed, Token, TokenRecord, refresh_at
+from worker.ports import Metrics, SharedCache
+
+__all__ = ["LoginAnswer", "LoginFailed", "Token", "Tokens"]
 
 LEASE_SECONDS = 15.0
-"""How long one task may take to log in before another one tries: longer than the login's own time-out."""
+"""How long one worker may take to log in before another one tries: longer than the login's own timeout."""
 
 _WAIT_FOR_LEASE_SECONDS = 0.15
 
@@ -24,129 +25,130 @@ log = structlog.get_logger()
 
 
 class Tokens:
-    """The fleet's access token as this task sees it."""
+    """The fleet's access token as this worker sees it."""
 
-    def __init__(self, cache: SharedCache, key: str, log_in: Callable[[], Awaitable[Token]], metrics: Metrics) -> None:
-        self._cache = cache
-        self._key = key
+    def __init__(
+        self,
+        cache: SharedCache,
+        key: str,
+        log_in: Callable[[], Awaitable[LoginAnswer]],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._document = Document(cache, key, TokenRecord)
         self._log_in = log_in
         self._metrics = metrics
+        self._clock = clock
         self._current: Token | None = None
         self._refresh_at = 0.0
         self._refused = ""
         self._worked = ""
-        self._refreshing: asyncio.Task[Token] | None = None
+        self._refreshing: asyncio.Task[LoginAnswer] | None = None
         self._alone = TokenRecord()
 
-    async def get(self) -> str:
-        """A token that has not ended; a thousand calls at once cause one login.
-
-        Raises errors.Unauthorized, Unavailable or http.PausedError.
-        """
-        now = time.time()
+    async def get(self) -> LoginAnswer:
+        """A token that has not expired, or why there is none; a thousand calls at once cause one login."""
+        now = self._clock.time()
         if self._current is None or now >= self._current.expires_at:
-            return (await asyncio.shield(self._start_refresh())).text
+            return await asyncio.shield(self._start_refresh())
         if now >= self._refresh_at:
             self._start_refresh()
-        return self._current.text
+        return self._current
 
-    def confirm(self, token: str) -> None:
-        """Note that Genesys Cloud accepted `token`."""
-        self._worked = token
+    def confirm(self, text: str) -> None:
+        """Note that Genesys Cloud accepted the token of this text."""
+        self._worked = text
 
-    def discard(self, token: str) -> None:
-        """Drop `token`, which Genesys Cloud refused; any other one stays."""
-        if self._current is not None and self._current.text == token:
+    def discard(self, text: str) -> None:
+        """Drop the token of this text, which Genesys Cloud refused; any other one stays."""
+        if self._current is not None and self._current.text == text:
             self._current = None
-            self._refused = token
+            self._refused = text
 
     async def close(self) -> None:
         """Stop a refresh under way."""
         if self._refreshing is not None:
             await cancel_and_wait(self._refreshing)
 
-    def _start_refresh(self) -> "asyncio.Task[Token]":
+    def _start_refresh(self) -> "asyncio.Task[LoginAnswer]":
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh(), name="token-refresh")
-            self._refreshing.add_done_callback(_retrieve)
+            self._refreshing.add_done_callback(_log_failure)
         return self._refreshing
 
-    async def _refresh(self) -> Token:
+    async def _refresh(self) -> LoginAnswer:
         """Take a newer token from the fleet, or log in for it.
 
         A token that is still good outlives failed refreshes; they are tried again with its remaining time in view.
         """
-        self._refresh_at = time.time() + 1.0
+        self._refresh_at = self._clock.time() + 1.0
         try:
-            token = await self._refresh_shared()
+            answer = await self._refresh_shared()
         except SharedCacheError:
-            token = await self._refresh_alone()
-        if self._current is None or token.text != self._current.text:
-            self._current = token
-            self._refresh_at = refresh_at(token, jitter=random.random())  # noqa: S311 - spreads load, no secret
-        return token
+            answer = await self._refresh_alone()
+        if isinstance(answer, Token) and (self._current is None or answer.text != self._current.text):
+            self._current = answer
+            self._refresh_at = refresh_at(answer, jitter=self._clock.uniform(0, 1))
+        return answer
 
-    async def _refresh_shared(self) -> Token:
+    async def _refresh_shared(self) -> LoginAnswer:
+        """A worker that finds no usable token tries to take the lease; the winner logs in, the others wait for it."""
         while True:
-            entry = await self._cache.get(self._key)
-            record = self._without_refused(TokenRecord.parse(entry.content if entry else None))
-            now = time.time()
+            seen = await self._document.read()
+            record = self._without_refused(seen.value)
+            now = self._clock.time()
             token = record.token
             if token is not None and now < refresh_at(token, jitter=0):
                 self._metrics.token_fetch("shared")
                 return token
             if token is not None and now < token.expires_at and max(record.retry_at, record.lease_until) > now:
                 return token
-            record.raise_failure(now)
+            if (failure := record.failure_at(now)) is not None:
+                return failure
             if record.lease_until > now:
-                await asyncio.sleep(_WAIT_FOR_LEASE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+                await self._clock.sleep(_WAIT_FOR_LEASE_SECONDS * self._clock.uniform(0.5, 1.5))
                 continue
-            leased = replace(record, lease_until=now + LEASE_SECONDS)
-            lease = await self._put(leased, entry)
+            lease = await self._replace(seen, replace(record, lease_until=now + LEASE_SECONDS))
             if lease is not None:
-                return await self._log_in_for_all(leased, lease)
+                return await self._log_in_for_all(lease)
 
-    async def _log_in_for_all(self, record: TokenRecord, lease: CacheEntry) -> Token:
-        """Log in under the lease and share what comes of it. Nobody else writes while the lease lasts."""
-        try:
-            token = await self._log_in()
-        except AttemptError as error:
-            with contextlib.suppress(SharedCacheError):
-                await self._put(record.failed(error, time.time()), lease)
-            raise
-        self._metrics.token_fetch("login")
+    async def _log_in_for_all(self, lease: Snapshot[TokenRecord]) -> LoginAnswer:
+        """Log in under the lease and share the answer. Nobody else writes while the lease lasts."""
+        answer, record = await self._log_in_after(lease.value)
         with contextlib.suppress(SharedCacheError):
-            await self._put(record.succeeded(token), lease)
-        return token
+            await self._replace(lease, record)
+        return answer
 
-    async def _refresh_alone(self) -> Token:
-        """Log in for this task only, while the shared cache is away."""
+    async def _refresh_alone(self) -> LoginAnswer:
+        """Log in for this worker only, while the shared cache is unavailable."""
         self._alone = self._without_refused(self._alone)
-        self._alone.raise_failure(time.time())
-        try:
-            token = await self._log_in()
-        except AttemptError as error:
-            self._alone = self._alone.failed(error, time.time())
-            raise
+        if (failure := self._alone.failure_at(self._clock.time())) is not None:
+            return failure
+        answer, self._alone = await self._log_in_after(self._alone)
+        return answer
+
+    async def _log_in_after(self, record: TokenRecord) -> tuple[LoginAnswer, TokenRecord]:
+        """Log in; the answer, and the record after it."""
+        answer = await self._log_in()
+        if isinstance(answer, LoginFailed):
+            return answer, record.failed(answer, self._clock.time(), jitter=self._clock.uniform(0, 1))
         self._metrics.token_fetch("login")
-        self._alone = self._alone.succeeded(token)
-        return token
+        return answer, record.succeeded(answer)
 
     def _without_refused(self, record: TokenRecord) -> TokenRecord:
         if record.token is None or record.token.text != self._refused:
             return record
-        return record.refused(worked=self._worked == self._refused)
+        return record.refused(worked=self._worked == self._refused, jitter=self._clock.uniform(0, 1))
 
-    async def _put(self, record: TokenRecord, entry: CacheEntry | None) -> CacheEntry | None:
-        return await self._cache.put(
-            self._key,
-            record.dump(),
-            expected=entry.version if entry else None,
-            seconds=record.keep_seconds(time.time()),
-        )
+    async def _replace(self, seen: Snapshot[TokenRecord], record: TokenRecord) -> Snapshot[TokenRecord] | None:
+        return await self._document.replace(seen, record, seconds=record.keep_seconds(self._clock.time()))
 
 
-def _retrieve(task: "asyncio.Task[Token]") -> None:
+def _log_failure(refresh: "asyncio.Task[LoginAnswer]") -> None:
     """Log a failed refresh once, here, also when nobody waits for it."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("token_refresh_failed", problem=str(error), error=getattr(error, "name", type(error).__name__))
+    if refresh.cancelled():
+        return
+    if (error := refresh.exception()) is not None:
+        log.error("token_refresh_failed", error=type(error).__name__)
+    elif isinstance(answer := refresh.result(), LoginFailed):
+        log.warning("token_refresh_failed", error=answer.error.name, detail=str(answer.error))

@@ -15,7 +15,7 @@ from worker.cancellation import cancel_and_wait
 from worker.errors import AttemptError, Invalid, RateLimited, Unauthorized, Unavailable, Unexpected
 from worker.events import INTERACTION_ID
 from worker.fleet.allowance import Allowance, Demand
-from worker.fleet.token import Tokens
+from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.batch import Call, Group
 from worker.genesys.client import BlameError, Result, TokenRefusedError
 from worker.genesys.responses import PausedError
@@ -122,15 +122,14 @@ class Batching:
 
     async def _next_group(self) -> Group | None:
         """What the next request asks for, once it may be sent; None when nothing waits any more."""
-        try:
-            await self._tokens.get()  # before the slot, which would be late after a login
-        except PausedError as error:
-            await self._allowance.pause(error.seconds)
-        except AttemptError as error:
-            self._fail_queued(error)
-            return None
+        match await self._tokens.get():  # before the permit, which would be late after a login
+            case LoginFailed(_, float(seconds)):
+                await self._allowance.pause(seconds)
+            case LoginFailed(error):
+                self._fail_queued(error)
+                return None
         since = time.monotonic()
-        if not await self._allowance.slot(self._demand):
+        if not await self._allowance.acquire(self._demand):
             return None
         self._metrics.allowance_wait(time.monotonic() - since)
         return self._take()
@@ -180,7 +179,7 @@ class Batching:
     async def _request(self, group: Group) -> None:
         token = ""
         try:
-            token = await self._tokens.get()
+            token = await self._token()
             self._metrics.batch(len(group.calls))
             results = await self._ask([call.interaction_id for call in group.calls], token)
         except PausedError as error:
@@ -201,6 +200,14 @@ class Batching:
             for call in group.calls:
                 self._finish(call, results.get(call.interaction_id) or Unavailable("no result"))
             self._go_on(group)
+
+    async def _token(self) -> str:
+        answer = await self._tokens.get()
+        if not isinstance(answer, LoginFailed):
+            return answer.text
+        if answer.pause_seconds is not None:
+            raise PausedError(str(answer.error), answer.pause_seconds)
+        raise answer.error
 
     def _token_refused(self, group: Group, token: str, error: TokenRefusedError) -> None:
         self._tokens.discard(token)

@@ -9,10 +9,11 @@ import aiohttp
 import structlog
 
 from worker.cancellation import cancel_and_wait
+from worker.clock import Clock, SystemClock
 from worker.fleet.allowance import Allowance
 from worker.fleet.guarded import GuardedCache
 from worker.fleet.ledger import Pace
-from worker.fleet.token import Tokens
+from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.client import Api
 from worker.genesys.details import MOST_REQUESTS, Batching
 from worker.genesys.login import log_in
@@ -40,19 +41,21 @@ class GenesysDetails:
         Failed logins back off, so that it can be called as often as one likes.
         Raises errors.Unauthorized, Unavailable or RateLimited, whose text says what is wrong.
         """
-        await self._tokens.get()
+        answer = await self._tokens.get()
+        if isinstance(answer, LoginFailed):
+            raise answer.error
 
 
 @asynccontextmanager
 async def open_details(
-    settings: Settings, cache: SharedCache, metrics: Metrics, *, window: float = 60.0
+    settings: Settings, cache: SharedCache, metrics: Metrics, *, clock: Clock | None = None
 ) -> AsyncIterator[GenesysDetails]:
     """The source of details that `settings` describes; nothing is asked of Genesys Cloud before the first call.
 
-    `window` is what GENESYS_REQUESTS_PER_MINUTE counts in, in seconds; only tests are in a hurry.
     At the end what is under way is given up and callers that still wait are cancelled.
     """
-    shared = GuardedCache(cache, metrics)
+    clock = clock or SystemClock()
+    shared = GuardedCache(cache, metrics, clock)
     login_at = _base_url(settings.genesys_login_url, login_url(settings.genesys_region))
     api_at = _base_url(settings.genesys_api_url, api_url(settings.genesys_region))
     secret = settings.genesys_client_secret.get_secret_value()
@@ -67,9 +70,10 @@ async def open_details(
             f"token#{client}#{_digest(secret)}",
             lambda: log_in(session, login_at, settings.genesys_client_id, secret, metrics),
             metrics,
+            clock,
         )
-        pace = Pace(settings.genesys_requests_per_minute, window)
-        allowance = Allowance(shared, f"allowance#{client}", pace, metrics)
+        pace = Pace(settings.genesys_requests_per_minute)
+        allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
         batching = Batching(
             Api(session, api_at, settings.genesys_details_path, metrics).details,
             tokens,

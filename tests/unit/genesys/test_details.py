@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.genesys_fleet import Recorder
+from worker.clock import SystemClock
 from worker.errors import Unavailable, Unexpected
 from worker.fleet.allowance import Allowance
 from worker.fleet.ledger import Pace
 from worker.fleet.memory import MemoryCache
-from worker.fleet.token import Tokens
+from worker.fleet.token import Token, Tokens
 from worker.genesys.client import BlameError, Result, TokenRefusedError
 from worker.genesys.details import MOST_REQUESTS, Batching
-from worker.genesys.login import Token
 from worker.genesys.responses import PausedError
 from worker.ports import Details
 
@@ -47,13 +47,14 @@ def api() -> Api:
 
 @pytest.fixture
 async def batching(api: Api) -> AsyncIterator[Batching]:
-    cache = MemoryCache()
+    clock = SystemClock()
+    cache = MemoryCache(clock)
 
     async def log_in() -> Token:
         return Token("token", time.time(), time.time() + 1000)
 
-    tokens = Tokens(cache, "token", log_in, Recorder())
-    allowance = Allowance(cache, "allowance", Pace(600_000), Recorder())
+    tokens = Tokens(cache, "token", log_in, Recorder(), clock)
+    allowance = Allowance(cache, "allowance", Pace(600_000), Recorder(), clock)
     opened = Batching(api, tokens, allowance, Recorder(), size=10, longest_wait=60)
     yield opened
     await _idle(opened)
