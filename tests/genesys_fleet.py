@@ -1,14 +1,17 @@
-"""Tasks of a fleet in one process: each with its own connections and its own view of the shared cache."""
+"""Workers of a fleet in one process: each with its own connections and its own view of the shared cache."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.clock import SystemClock
+from worker.errors import AttemptError
 from worker.genesys.service import GenesysDetails, open_details
 from worker.local.simulator.server import Simulator
-from worker.ports import SharedCache
+from worker.ports import Details, SharedCache
 from worker.settings import Settings
 
 ELSEWHERE = {
@@ -35,6 +38,12 @@ class Recorder:
         return record
 
 
+def assert_failed(result: Details | AttemptError, kind: type[AttemptError], pattern: str) -> None:
+    """See that a call for details has failed like this."""
+    assert isinstance(result, kind), result
+    assert re.search(pattern, str(result))
+
+
 def settings_for(simulator: Simulator, **changes: Any) -> Settings:
     """Settings of a task that asks `simulator`."""
     values: dict[str, Any] = {
@@ -56,5 +65,6 @@ async def open_fleet(
     """A task for each of `caches`."""
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(open_details(settings, cache, recorder, window=window)) for cache in caches
+            await stack.enter_async_context(open_details(settings, cache, recorder, SystemClock(), window=window))
+            for cache in caches
         ]

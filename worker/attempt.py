@@ -66,6 +66,8 @@ class Process:
         event = read_task(attempt)
         started = time.perf_counter()
         details = await self._details.fetch(event.interaction_id)
+        if isinstance(details, AttemptError):
+            raise details
         fetched = time.perf_counter()
         attempt.seconds["details"] = fetched - started
         written = await self._store.put(event, details)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from worker.errors import NotConfirmedError
+from worker.errors import AttemptError, NotConfirmedError
 from worker.events import InteractionEvent
 from worker.ports import ActivityTask, Details, Message
 
@@ -117,17 +117,19 @@ class FakeActivity:
         self.reported.set()
 
 
-DETAILS = Details(datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",))
+DETAILS = Details(
+    datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",), asked_at=datetime(2026, 1, 2, 4, 5, 6, 789000, UTC)
+)
 
 
 @dataclass
 class FakeDetails:
     """Answers with `answer()`, which may wait or raise."""
 
-    answer: Callable[[str], Awaitable[Details]] | None = None
+    answer: Callable[[str], Awaitable[Details | AttemptError]] | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         self.asked.append(interaction_id)
         return DETAILS if self.answer is None else await self.answer(interaction_id)
 

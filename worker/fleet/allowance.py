@@ -6,14 +6,13 @@ idle. Before a slot is used, the ledger seen must be fresh enough to know of a 4
 """
 
 import asyncio
-import random
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from worker.clock import Clock
 from worker.errors import SharedCacheError
 from worker.fleet.guarded import RETRY_SECONDS
 from worker.fleet.ledger import LATEST_SECONDS, Ledger, Pace
@@ -57,13 +56,14 @@ class Demand(NamedTuple):
 
 
 class Allowance:
-    """The fleet's allowance as this task sees it. One `slot` call at a time."""
+    """The fleet's allowance as this task sees it. One `acquire` call at a time."""
 
-    def __init__(self, cache: SharedCache, key: str, pace: Pace, metrics: Metrics) -> None:
+    def __init__(self, cache: SharedCache, key: str, pace: Pace, metrics: Metrics, clock: Clock) -> None:
         self._cache = cache
         self._key = key
         self._pace = pace
         self._metrics = metrics
+        self._clock = clock
         self._member = uuid.uuid4().hex[:8]
         self._entry: CacheEntry | None = None
         self._ledger = Ledger()
@@ -84,20 +84,20 @@ class Allowance:
         """Say that the demand has changed."""
         self._poked.set()
 
-    async def slot(self, demand: Callable[[], Demand]) -> bool:
+    async def acquire(self, demand: Callable[[], Demand]) -> bool:
         """Wait until one request may be sent, now; False when nothing waits any more."""
         while (want := demand()).requests:
             self._poked.clear()
             wake_at = await self._try(want)
             if wake_at is None:
                 return True
-            if (delay := min(wake_at, want.until) - time.time()) > 0:
+            if (delay := min(wake_at, want.until) - self._clock.time()) > 0:
                 await self._sleep(delay)
         return False
 
     async def pause(self, seconds: float) -> None:
         """Stop everybody for `seconds`: Genesys Cloud answered 429."""
-        self._stop_until(time.time() + seconds)
+        self._stop_until(self._clock.time() + seconds)
         try:
             while True:
                 await self._read()
@@ -112,28 +112,28 @@ class Allowance:
             known = False
             try:
                 await self._read()
-                age = time.time() - self._ledger.members.get(self._member, 0.0)
+                age = self._clock.time() - self._ledger.members.get(self._member, 0.0)
                 known = age < PRESENCE_SECONDS or await self._write(self._ledger)
             except SharedCacheError:
                 pass
             seconds = PRESENCE_SECONDS if known else RETRY_SECONDS
-            await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311 - spreads writes
+            await self._clock.sleep(seconds * self._clock.uniform(0.5, 1))
 
     async def _try(self, want: Demand) -> float | None:
         """Use a slot that is due, taking new ones as needed: None, or when to try again."""
-        now = time.time()
+        now = self._clock.time()
         while self._slots and self._slots[0] < now - LATEST_SECONDS:
             self._slots.popleft()
         if self._slots and self._slots[0] > now:
             return self._slots[0]
         try:
-            if time.monotonic() - self._seen_at > (FRESH_SECONDS if self._slots else TURN_SECONDS):
+            if self._clock.monotonic() - self._seen_at > (FRESH_SECONDS if self._slots else TURN_SECONDS):
                 await self._read()
-            if self._paused_until > time.time():
+            if self._paused_until > self._clock.time():
                 return self._paused_until
             if not self._slots:
                 wake_at = await self._take(want)
-                if not self._slots or wake_at > time.time():
+                if not self._slots or wake_at > self._clock.time():
                     return wake_at
         except SharedCacheError:
             return self._try_alone()
@@ -142,7 +142,7 @@ class Allowance:
 
     async def _take(self, want: Demand) -> float:
         """Take a slice of slots when the next one is near and it is this task's turn; when to go on."""
-        now = time.time()
+        now = self._clock.time()
         first = self._ledger.first_slot(self._pace, now, burst=want.full)
         # A slot that is free already is nobody's turn to wait for.
         if first > now and (take_at := self._take_at(want, first)) > now:
@@ -166,7 +166,7 @@ class Allowance:
 
     async def _read(self) -> None:
         while True:
-            asked_at = time.monotonic()
+            asked_at = self._clock.monotonic()
             entry = await self._cache.get(self._key)
             ledger = Ledger.parse(entry.content) if entry else Ledger()
             lost = entry is None and self._known
@@ -181,7 +181,7 @@ class Allowance:
         It is written at once, as the time from which it counts must be the same for all. False when somebody else was
         faster.
         """
-        now = time.time()
+        now = self._clock.time()
         sent = sum(moment > now - OVERLAP_SECONDS for moment in self._alone_sent)
         ledger = ledger.resumed(now, self._pace, sent, OVERLAP_SECONDS)
         self._entry = entry
@@ -193,8 +193,8 @@ class Allowance:
 
     async def _write(self, ledger: Ledger) -> bool:
         """Write what was made of the ledger seen last; False when somebody else was faster."""
-        asked_at = time.monotonic()
-        ledger = ledger.seen(self._member, time.time())
+        asked_at = self._clock.monotonic()
+        ledger = ledger.seen(self._member, self._clock.time())
         if self._paused_until > ledger.paused_until:
             ledger = ledger.paused(self._paused_until, self._pace)
         expected = self._entry.version if self._entry else None
@@ -217,7 +217,7 @@ class Allowance:
 
     def _try_alone(self) -> float | None:
         """As `_try`, within this task's share, while the shared cache is away."""
-        now = time.time()
+        now = self._clock.time()
         self._slots.clear()
         interval = self._pace.share(len({self._member, *self._ledger.members}) if self._known else UNKNOWN_FLEET)
         if self._alone_next is None:
@@ -231,7 +231,7 @@ class Allowance:
 
     async def _sleep(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
+            async with self._clock.timeout(seconds):
                 await self._poked.wait()
         except TimeoutError:
             pass

@@ -1,17 +1,16 @@
 """The shared cache of a fleet of one."""
 
-import time
 import uuid
-from collections.abc import Callable
 
+from worker.clock import Clock, SystemClock
 from worker.ports import CacheEntry
 
 
 class MemoryCache:
     """Entries in this process; right for one task, and for tests."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._entries: dict[str, tuple[CacheEntry, float]] = {}
 
     async def get(self, key: str) -> CacheEntry | None:
@@ -24,12 +23,12 @@ class MemoryCache:
         if (current.version if current else None) != expected:
             return None
         entry = CacheEntry(content, uuid.uuid4().hex)
-        self._entries[key] = (entry, self._clock() + seconds)
+        self._entries[key] = (entry, self._clock.time() + seconds)
         return entry
 
     def _current(self, key: str) -> CacheEntry | None:
         entry, expires_at = self._entries.get(key, (None, 0.0))
-        if entry is not None and expires_at <= self._clock():
+        if entry is not None and expires_at <= self._clock.time():
             del self._entries[key]
             return None
         return entry

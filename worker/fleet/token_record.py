@@ -2,12 +2,10 @@
 
 import json
 import random
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from worker.errors import AttemptError, Unauthorized, Unavailable
-from worker.genesys.login import Token
-from worker.genesys.responses import PausedError
+from worker.errors import AttemptError, RateLimited, Unauthorized, Unavailable
 
 LONGEST_BACKOFF_SECONDS = 60.0
 
@@ -16,6 +14,31 @@ _MARGIN_SHARE = 0.3
 _JITTER_SHARE = 0.2
 
 _FAILURES: dict[str, type[AttemptError]] = {error.name: error for error in (Unauthorized, Unavailable)}
+
+
+_PAUSED = "PausedError"
+"""The failure that stands for a login that was answered 429; the name is what 0.1.0 writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and when it ends (seconds since the epoch)."""
+
+    text: str = field(repr=False)
+    minted_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed:
+    """There is no access token, for this reason."""
+
+    error: AttemptError
+    pause_seconds: float | None
+    """After a 429: for how long nobody who shares the OAuth client should ask again."""
+
+
+LoginAnswer = Token | LoginFailed
 
 
 def refresh_at(token: Token, *, jitter: float) -> float:
@@ -67,24 +90,24 @@ class TokenRecord:
         end = max(self.token.expires_at if self.token else 0.0, self.lease_until, self.retry_at)
         return max(end - now, 0.0) + 10 * LONGEST_BACKOFF_SECONDS
 
-    def raise_failure(self, now: float) -> None:
-        """Raise what the last login failed with, unless it is time for another one."""
+    def failure_until(self, now: float) -> LoginFailed | None:
+        """What the last login failed with; None when it is time for another one."""
         if now >= self.retry_at:
-            return
-        if self.failure == PausedError.__name__:
-            raise PausedError(self.problem, self.retry_at - now)
-        raise _FAILURES.get(self.failure, Unavailable)(self.problem)
+            return None
+        if self.failure == _PAUSED:
+            return LoginFailed(RateLimited(self.problem), self.retry_at - now)
+        return LoginFailed(_FAILURES.get(self.failure, Unavailable)(self.problem), None)
 
-    def failed(self, error: AttemptError, now: float) -> "TokenRecord":
+    def failed(self, failed: LoginFailed, now: float) -> "TokenRecord":
         """After a failed login: everybody waits, longer each time."""
-        paused = isinstance(error, PausedError)
+        seconds = backoff(self.failures + 1) if failed.pause_seconds is None else failed.pause_seconds
         return replace(
             self,
             lease_until=0.0,
             failures=self.failures + 1,
-            retry_at=now + (error.seconds if isinstance(error, PausedError) else backoff(self.failures + 1)),
-            failure=PausedError.__name__ if paused else error.name,
-            problem=str(error),
+            retry_at=now + seconds,
+            failure=failed.error.name if failed.pause_seconds is None else _PAUSED,
+            problem=str(failed.error),
         )
 
     def succeeded(self, token: Token) -> "TokenRecord":

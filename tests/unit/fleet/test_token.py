@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.genesys_fleet import Recorder
-from worker.errors import AttemptError, SharedCacheError, Unauthorized, Unavailable
+from worker.clock import SystemClock
+from worker.errors import AttemptError, RateLimited, SharedCacheError, Unauthorized, Unavailable
 from worker.fleet import token, token_record
 from worker.fleet.memory import MemoryCache
-from worker.fleet.token import Tokens
+from worker.fleet.token import LoginAnswer, LoginFailed, Token, Tokens
 from worker.fleet.token_record import TokenRecord, refresh_at
-from worker.genesys.login import Token
-from worker.genesys.responses import PausedError
 from worker.ports import CacheEntry, SharedCache
 
 
@@ -23,16 +22,17 @@ class Login:
     def __init__(self, seconds: float = 1000.0) -> None:
         self.seconds = seconds
         self.error: AttemptError | None = None
+        self.pause_seconds: float | None = None
         self.count = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def __call__(self) -> Token:
+    async def __call__(self) -> LoginAnswer:
         self.count += 1
         number = self.count
         await self.gate.wait()
         if self.error is not None:
-            raise self.error
+            return LoginFailed(self.error, self.pause_seconds)
         return Token(f"token-{number}", time.time(), time.time() + self.seconds)
 
 
@@ -49,6 +49,13 @@ class AwayCache:
 Task = Callable[[], Tokens]
 
 
+async def text_of(tokens: Tokens) -> str:
+    token = await tokens.get()
+    if isinstance(token, LoginFailed):
+        raise token.error
+    return token.text
+
+
 @pytest.fixture
 def login() -> Login:
     return Login()
@@ -62,12 +69,12 @@ def cache() -> SharedCache:
 @pytest.fixture
 def task(cache: SharedCache, login: Login) -> Task:
     """Makes one more task of the fleet."""
-    return lambda: Tokens(cache, "token", login, Recorder())
+    return lambda: Tokens(cache, "token", login, Recorder(), SystemClock())
 
 
 async def test_a_thousand_calls_at_once_are_one_login(task: Task, login: Login) -> None:
     fleet = [task() for _ in range(4)]
-    got = await asyncio.gather(*(fleet[number % 4].get() for number in range(1000)))
+    got = await asyncio.gather(*(text_of(fleet[number % 4]) for number in range(1000)))
     assert set(got) == {"token-1"}
     assert login.count == 1
 
@@ -75,38 +82,38 @@ async def test_a_thousand_calls_at_once_are_one_login(task: Task, login: Login) 
 async def test_a_refused_token_is_replaced_once_for_all(task: Task, login: Login) -> None:
     fleet = [task() for _ in range(4)]
     for one in fleet:
-        one.confirm(await one.get())
+        one.confirm(await text_of(one))
     for one in fleet:
         one.discard("token-1")
-    assert set(await asyncio.gather(*(one.get() for one in fleet))) == {"token-2"}
+    assert set(await asyncio.gather(*(text_of(one) for one in fleet))) == {"token-2"}
     assert login.count == 2
 
 
 async def test_a_late_refusal_of_an_old_token_leaves_the_new_one(task: Task, login: Login) -> None:
     one, other = task(), task()
     for tokens_of_one in (one, other):
-        tokens_of_one.confirm(await tokens_of_one.get())
+        tokens_of_one.confirm(await text_of(tokens_of_one))
     one.discard("token-1")
-    assert await one.get() == "token-2"
+    assert await text_of(one) == "token-2"
     one.discard("token-1")
-    assert await one.get() == "token-2"
+    assert await text_of(one) == "token-2"
     other.discard("token-1")
-    assert await other.get() == "token-2"
+    assert await text_of(other) == "token-2"
     assert login.count == 2
 
 
 async def test_the_next_token_is_fetched_before_the_end_and_nobody_waits_for_it(task: Task, login: Login) -> None:
     login.seconds = 1.0
     one = task()
-    assert await one.get() == "token-1"
+    assert await text_of(one) == "token-1"
     login.gate.clear()
     async with asyncio.timeout(10):
         while login.count < 2:
-            assert await one.get() == "token-1"
+            assert await text_of(one) == "token-1"
             await asyncio.sleep(0.01)
     login.gate.set()
     async with asyncio.timeout(10):
-        while await one.get() == "token-1":
+        while await text_of(one) == "token-1":
             await asyncio.sleep(0.01)
     assert login.count == 2
 
@@ -114,41 +121,42 @@ async def test_the_next_token_is_fetched_before_the_end_and_nobody_waits_for_it(
 async def test_a_failed_refresh_does_not_hurt_while_the_token_is_good(task: Task, login: Login) -> None:
     login.seconds = 3.0
     one = task()
-    await one.get()
+    await text_of(one)
     login.error = Unavailable("login answered 503")
     async with asyncio.timeout(10):
         while login.count < 2:
-            assert await one.get() == "token-1"
+            assert await text_of(one) == "token-1"
             await asyncio.sleep(0.01)
-    assert await one.get() == "token-1"
+    assert await text_of(one) == "token-1"
 
 
 async def test_a_failed_login_is_shared_and_backs_off(task: Task, login: Login) -> None:
     login.error = Unauthorized("login answered 401")
     for one in [task() for _ in range(4)] * 5:
         with pytest.raises(Unauthorized, match="login answered 401"):
-            await one.get()
+            await text_of(one)
     assert login.count == 1
 
 
 async def test_a_login_that_is_rate_limited_says_for_how_long(task: Task, login: Login) -> None:
-    login.error = PausedError("login answered 429", 42.0)
+    login.error, login.pause_seconds = RateLimited("login answered 429"), 42.0
     one, other = task(), task()
     for refused in (one, other):
-        with pytest.raises(PausedError) as paused:
-            await refused.get()
-        assert 41.0 < paused.value.seconds <= 42.0
+        failed = await refused.get()
+        assert isinstance(failed, LoginFailed)
+        assert failed.pause_seconds is not None
+        assert 41.0 < failed.pause_seconds <= 42.0
     assert login.count == 1
 
 
 async def test_tokens_that_never_work_slow_the_logins_down(task: Task, login: Login) -> None:
     one = task()
-    one.discard(await one.get())
-    one.discard(await one.get())
+    one.discard(await text_of(one))
+    one.discard(await text_of(one))
     with pytest.raises(Unauthorized, match="refuses every fresh token"):
-        await one.get()
+        await text_of(one)
     with pytest.raises(Unauthorized, match="refuses every fresh token"):
-        await one.get()
+        await text_of(one)
     assert login.count == 2
 
 
@@ -156,7 +164,7 @@ async def test_a_login_whose_task_died_is_taken_over(task: Task, login: Login, m
     monkeypatch.setattr(token, "LEASE_SECONDS", 0.3)
     login.gate.clear()
     dying = task()
-    waiting = asyncio.create_task(dying.get())
+    waiting = asyncio.create_task(text_of(dying))
     async with asyncio.timeout(10):
         while not login.count:
             await asyncio.sleep(0)
@@ -164,13 +172,13 @@ async def test_a_login_whose_task_died_is_taken_over(task: Task, login: Login, m
     with pytest.raises(asyncio.CancelledError):
         await waiting
     login.gate.set()
-    assert await task().get() == "token-2"
+    assert await text_of(task()) == "token-2"
 
 
 async def test_a_caller_that_gives_up_does_not_stop_the_login_for_the_others(task: Task, login: Login) -> None:
     login.gate.clear()
     one = task()
-    leaving, staying = asyncio.create_task(one.get()), asyncio.create_task(one.get())
+    leaving, staying = asyncio.create_task(text_of(one)), asyncio.create_task(text_of(one))
     async with asyncio.timeout(10):
         while not login.count:
             await asyncio.sleep(0)
@@ -180,20 +188,20 @@ async def test_a_caller_that_gives_up_does_not_stop_the_login_for_the_others(tas
 
 
 async def test_without_the_shared_cache_a_task_logs_in_for_itself_and_backs_off_too(login: Login) -> None:
-    one = Tokens(AwayCache(), "token", login, Recorder())
-    assert await one.get() == "token-1"
+    one = Tokens(AwayCache(), "token", login, Recorder(), SystemClock())
+    assert await text_of(one) == "token-1"
     one.confirm("token-1")
     one.discard("token-1")
     login.error = Unavailable("login answered 503")
     for _ in range(5):
         with pytest.raises(Unavailable):
-            await one.get()
+            await text_of(one)
     assert login.count == 2
 
 
 async def test_what_is_no_record_in_the_cache_counts_as_none(cache: SharedCache, task: Task) -> None:
     await cache.put("token", '{"token": 5}', expected=None, seconds=60)
-    assert await task().get() == "token-1"
+    assert await text_of(task()) == "token-1"
 
 
 @pytest.mark.parametrize(("life", "margin"), [(10, 3), (100, 30), (200, 60), (86_400, 60)])

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import aiohttp
 
+from worker.clock import SystemClock
 from worker.commands.doctor.checks import Clock, Finding, failed, ok, skipped
-from worker.errors import RateLimited, Unauthorized, Unavailable
+from worker.errors import RateLimited, Unauthorized
+from worker.fleet.token import LoginFailed, Token
 from worker.genesys.client import BATCH_PATH
-from worker.genesys.login import Token, log_in
+from worker.genesys.login import log_in
 from worker.genesys.responses import correlation_id, error_code
 from worker.regions import api_url, login_url
 from worker.settings import Settings
@@ -50,17 +52,17 @@ async def _login(session: aiohttp.ClientSession, settings: Settings) -> tuple[Fi
     name = "Genesys login"
     url = settings.genesys_login_url or login_url(settings.genesys_region)
     secret = settings.genesys_client_secret.get_secret_value()
-    try:
-        token = await log_in(session, url, settings.genesys_client_id, secret)
-    except Unauthorized as error:
+    token = await log_in(session, url, settings.genesys_client_id, secret, SystemClock())
+    if not isinstance(token, LoginFailed):
+        return ok(name, f"{url}, token for {token.expires_at - token.minted_at:.0f} s"), token
+    error = token.error
+    if isinstance(error, Unauthorized):
         what, fix = str(error).partition(";")[0], "check GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET and GENESYS_REGION"
         return failed(name, what, fix + "; the client needs the grant type client credentials"), None
-    except RateLimited as error:
+    if isinstance(error, RateLimited):
         return skipped(name, f"not checked: {error}"), None
-    except Unavailable as error:
-        fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the task out"
-        return failed(name, str(error), fix), None
-    return ok(name, f"{url}, token for {token.expires_at - token.minted_at:.0f} s"), token
+    fix = "check GENESYS_REGION (or GENESYS_LOGIN_URL), the name server and that the network lets the task out"
+    return failed(name, str(error), fix), None
 
 
 async def _api(session: aiohttp.ClientSession, settings: Settings, token: Token) -> Finding:
