@@ -14,7 +14,6 @@ from bench.fleet_rig import CREDENTIALS, Fleet, open_fleet, open_simulator
 from tests.genesys_fleet import ELSEWHERE, Recorder
 from tests.redis_server import RedisServer
 from tests.worker_process import until
-from worker.clock import SystemClock
 from worker.fleet.shared_cache import open_shared_cache
 from worker.genesys.service import open_details
 from worker.ports import Details
@@ -104,9 +103,7 @@ async def _paced(options: Options) -> dict[str, Any]:
         for _ in range(TASKS):
             cache = await stack.enter_async_context(open_shared_cache(redis.url, None))
             fleet.append(
-                await stack.enter_async_context(
-                    open_details(_settings(simulator.url, None), cache, Recorder(), SystemClock())
-                )
+                await stack.enter_async_context(open_details(_settings(simulator.url, None), cache, Recorder()))
             )
         began = time.monotonic()
 
@@ -135,7 +132,7 @@ async def idle(options: Options) -> dict[str, Any]:
             settings = _settings(simulator.url, paths[name])
             async with (
                 open_shared_cache(redis.url, None) as cache,
-                open_details(settings, cache, Recorder(), SystemClock()) as details,
+                open_details(settings, cache, Recorder()) as details,
             ):
                 await details.check()
                 await details.fetch(f"warm-{number}")

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.clock import SystemClock
 from worker.errors import AttemptError
 from worker.genesys.service import GenesysDetails, open_details
 from worker.local.simulator.server import Simulator
@@ -65,6 +64,5 @@ async def open_fleet(
     """A task for each of `caches`."""
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(open_details(settings, cache, recorder, SystemClock(), window=window))
-            for cache in caches
+            await stack.enter_async_context(open_details(settings, cache, recorder, window=window)) for cache in caches
         ]

@@ -23,7 +23,6 @@ from worker.aws.executions import StepFunctionsStateMachine
 from worker.aws.probes import probe_activity, probe_queue, probe_state_machine, probe_table
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import DynamoDbStore
-from worker.clock import SystemClock
 from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
@@ -162,9 +161,7 @@ class _Service:
             )
         except ValueError as error:
             raise SettingsError(Problem("SHARED_CACHE_URL", str(error))) from error
-        genesys = await self._stack.enter_async_context(
-            open_details(settings, shared_cache, self._metrics, SystemClock())
-        )
+        genesys = await self._stack.enter_async_context(open_details(settings, shared_cache, self._metrics))
         details = TransformedDetails(genesys, self._transform) if self._transform else genesys
         process = Process(
             details, self._store(clients), self._metrics, not_found_after_seconds=settings.not_found_after_seconds

@@ -26,7 +26,7 @@ OpenDetails = Callable[..., AbstractAsyncContextManager[tuple[GenesysDetails, Si
 
 @pytest.fixture
 def opened(start_simulator: StartSimulator) -> OpenDetails:
-    """A task and the simulator that it asks."""
+    """A worker and the simulator that it asks."""
 
     @asynccontextmanager
     async def opened(
@@ -103,7 +103,7 @@ async def test_details_are_no_younger_than_their_answer_though_our_clock_is_ahea
             return super().time() + 3600
 
     settings = settings_for(await start_simulator(Options(requests=PLENTY)))
-    async with open_details(settings, MemoryCache(SystemClock()), Recorder(), Ahead()) as details:
+    async with open_details(settings, MemoryCache(SystemClock()), Recorder(), clock=Ahead()) as details:
         found = await details.fetch("id-1")
     assert isinstance(found, Details)
     assert found.asked_at <= datetime.now(UTC) + timedelta(seconds=1)
@@ -216,7 +216,7 @@ async def test_a_wrong_secret_is_reported_as_one_and_not_tried_again_and_again(o
         assert simulator.stats.logins_refused == 1
 
 
-async def test_a_login_that_is_away_is_unavailable_and_heals(opened: OpenDetails) -> None:
+async def test_a_login_that_does_not_answer_is_unavailable_until_it_does(opened: OpenDetails) -> None:
     async with opened(FaultPlan(login_outage=True)) as (details, simulator, _):
         assert_failed(await details.fetch("id-1"), Unavailable, "login answered 503")
         simulator.faults.plan = FaultPlan()

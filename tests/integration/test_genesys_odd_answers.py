@@ -29,7 +29,7 @@ GOOD = {
 
 @pytest.fixture
 def opened() -> OpenWith:
-    """A task whose API answers with the given handler, and the API requests that it sent."""
+    """A worker whose API answers with the given handler, and the API requests that it sent."""
 
     @asynccontextmanager
     async def opened(answer: Answer, **changes: Any) -> AsyncIterator[tuple[GenesysDetails, list[web.Request]]]:
@@ -58,9 +58,7 @@ def opened() -> OpenWith:
             **changes,
         }
         try:
-            async with open_details(
-                Settings(**values), MemoryCache(SystemClock()), Recorder(), SystemClock()
-            ) as details:
+            async with open_details(Settings(**values), MemoryCache(SystemClock()), Recorder()) as details:
                 yield details, requests
         finally:
             await runner.cleanup()

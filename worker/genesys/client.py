@@ -73,7 +73,7 @@ class Client:
         return URL(self.base_url + self.template.replace("{interactionId}", ids[0]))
 
     def _no_answer(self, error: Exception) -> Answer:
-        connected = not isinstance(error, aiohttp.ClientConnectorError)
+        connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         what = "no whole answer from" if connected else "no connection to"
         detail = f"{what} {self.base_url} ({type(error).__name__})"
         log.warning("genesys_request_failed", error=type(error).__name__, detail=detail)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from worker.cancellation import cancel_and_wait
-from worker.clock import Clock
+from worker.clock import Clock, SystemClock
 from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
 from worker.fleet.guarded import GuardedCache
@@ -46,13 +46,14 @@ class GenesysDetails:
 
 @asynccontextmanager
 async def open_details(
-    settings: Settings, cache: SharedCache, metrics: Metrics, clock: Clock, *, window: float = 60.0
+    settings: Settings, cache: SharedCache, metrics: Metrics, *, clock: Clock | None = None, window: float = 60.0
 ) -> AsyncIterator[GenesysDetails]:
     """The source of details that `settings` describes; nothing is asked of Genesys Cloud before the first call.
 
     `window` is what GENESYS_REQUESTS_PER_MINUTE counts in, in seconds; only tests are in a hurry.
     At the end what is under way is given up and callers that still wait are cancelled.
     """
+    clock = clock or SystemClock()
     shared = GuardedCache(cache, metrics)
     login_at = _base_url(settings.genesys_login_url, login_url(settings.genesys_region))
     api_at = _base_url(settings.genesys_api_url, api_url(settings.genesys_region))
