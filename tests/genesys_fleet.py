@@ -44,7 +44,7 @@ def assert_failed(result: Details | AttemptError, kind: type[AttemptError], patt
 
 
 def settings_for(simulator: Simulator, **changes: Any) -> Settings:
-    """Settings of a task that asks `simulator`."""
+    """Settings of a worker that asks `simulator`."""
     values: dict[str, Any] = {
         **ELSEWHERE,
         "genesys_login_url": simulator.url,
@@ -59,10 +59,8 @@ def settings_for(simulator: Simulator, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def open_fleet(
-    settings: Settings, caches: list[SharedCache], recorder: Recorder, *, window: float = 60.0
+    settings: Settings, caches: list[SharedCache], recorder: Recorder
 ) -> AsyncIterator[list[GenesysDetails]]:
-    """A task for each of `caches`."""
+    """A worker for each of `caches`."""
     async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(open_details(settings, cache, recorder, window=window)) for cache in caches
-        ]
+        yield [await stack.enter_async_context(open_details(settings, cache, recorder)) for cache in caches]

@@ -3,9 +3,7 @@
 The table's partition key is `pk` (S) and its TTL attribute `expiresAt` (N). Only GetItem and PutItem are used.
 """
 
-import asyncio
 import math
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from worker.clock import Clock
 from worker.errors import SharedCacheError
 from worker.ports import CacheEntry
 
@@ -21,18 +20,19 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import PutItemInputTypeDef
 
 TIMEOUT_SECONDS = 1.0
-"""A call usually takes under 10 ms; whoever waits longer had better go on alone."""
+"""A call usually takes under 10 ms; a worker that waits longer had better go on alone."""
 
 FIRST_TIMEOUT_SECONDS = 5.0
-"""The first call comes while the task opens all its polls, and going on alone then would cost a needless login."""
+"""The first call comes while the worker opens all its polls, and going on alone then would cost a needless login."""
 
 
 class DynamoDBCache:
-    """One item a key; every write is conditional on the version that was read."""
+    """One item per key; every write is conditional on the version that was read."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Clock) -> None:
         self._client = client
         self._table = table
+        self._clock = clock
         self._patience = FIRST_TIMEOUT_SECONDS
 
     async def get(self, key: str) -> CacheEntry | None:
@@ -41,7 +41,7 @@ class DynamoDBCache:
             async with self._in_time():
                 answer = await self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
             item: Any = answer.get("Item")
-            if not item or float(item["expiresAt"]["N"]) <= time.time():
+            if not item or float(item["expiresAt"]["N"]) <= self._clock.time():
                 return None
             return CacheEntry(item["content"]["S"], item["version"]["S"])
         except (TimeoutError, BotoCoreError, ClientError, KeyError, ValueError) as error:
@@ -50,7 +50,7 @@ class DynamoDBCache:
     async def put(self, key: str, content: str, *, expected: str | None, seconds: float) -> CacheEntry | None:
         """Compare and swap by a condition on the stored version."""
         entry = CacheEntry(content, uuid.uuid4().hex)
-        now = time.time()
+        now = self._clock.time()
         put: PutItemInputTypeDef = {
             "TableName": self._table,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -85,7 +85,7 @@ class DynamoDBCache:
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._patience):
+            async with self._clock.timeout(self._patience):
                 yield
         finally:
             self._patience = TIMEOUT_SECONDS

@@ -1,66 +1,50 @@
-"""The shared cache as seen from here: may be away, says so once, and is asked again soon."""
+"""The shared cache as seen from here: when it is unavailable it says so once, and is asked again soon."""
 
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import structlog
-
+from worker.clock import Clock
 from worker.errors import SharedCacheError
 from worker.ports import CacheEntry, Metrics, SharedCache
+from worker.trouble import Trouble
 
 RETRY_SECONDS = 1.0
-"""How long the cache counts as away after a failed call, so that not every request waits for a time-out."""
+"""How long the cache counts as unavailable after a failed call, so that not every request waits for a timeout."""
 
-log = structlog.get_logger()
+_CONSEQUENCE = "this worker goes on alone within its share of the request allowance"
 
 
 class GuardedCache:
-    """A SharedCache that fails at once while it is known to be away; one warning an outage."""
+    """A SharedCache that fails at once while it is known to be unavailable. All documents of a worker share one."""
 
-    def __init__(self, cache: SharedCache, metrics: Metrics) -> None:
+    def __init__(self, cache: SharedCache, metrics: Metrics, clock: Clock) -> None:
         self._cache = cache
         self._metrics = metrics
-        self._away = False
+        self._clock = clock
+        self._trouble = Trouble(clock, begins="shared_cache_unavailable", ends="shared_cache_available")
         self._retry_at = 0.0
 
     async def get(self, key: str) -> CacheEntry | None:
         """As SharedCache.get."""
-        self._check()
-        try:
-            entry = await self._cache.get(key)
-        except SharedCacheError as error:
-            self._failed(error)
-            raise
-        self._worked()
-        return entry
+        async with self._call():
+            return await self._cache.get(key)
 
     async def put(self, key: str, content: str, *, expected: str | None, seconds: float) -> CacheEntry | None:
         """As SharedCache.put."""
-        self._check()
+        async with self._call():
+            return await self._cache.put(key, content, expected=expected, seconds=seconds)
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        if self._trouble.lasts and self._clock.monotonic() < self._retry_at:
+            raise SharedCacheError("the shared cache was unavailable a moment ago")
         try:
-            entry = await self._cache.put(key, content, expected=expected, seconds=seconds)
+            yield
         except SharedCacheError as error:
-            self._failed(error)
-            raise
-        self._worked()
-        return entry
-
-    def _check(self) -> None:
-        if self._away and time.monotonic() < self._retry_at:
-            raise SharedCacheError("the shared cache was away a moment ago")
-
-    def _failed(self, error: SharedCacheError) -> None:
-        self._retry_at = time.monotonic() + RETRY_SECONDS
-        if not self._away:
-            self._away = True
+            self._retry_at = self._clock.monotonic() + RETRY_SECONDS
             self._metrics.shared_cache_up(False)
-            log.warning(
-                "shared_cache_unavailable",
-                problem=str(error),
-                meaning="this task goes on alone within its share of the request allowance",
-            )
-
-    def _worked(self) -> None:
-        if self._away:
-            self._away = False
+            self._trouble.failed("SharedCacheError", f"{error}; {_CONSEQUENCE}")
+            raise
+        if self._trouble.lasts:
             self._metrics.shared_cache_up(True)
-            log.info("shared_cache_available")
+        self._trouble.succeeded()

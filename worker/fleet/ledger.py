@@ -1,36 +1,39 @@
-"""When requests may be sent: even spacing with a small burst, so that no window of time holds too many.
+"""What the fleet knows of its allowance: even spacing with a small burst, so that no 60 s hold too many requests.
 
-The generic cell rate algorithm: the whole state is one time, `next_free`, by which the slots given out so far are
-used up at even spacing. A slot may be used up to `tolerance` earlier than that; this is the burst.
+The generic cell rate algorithm: the whole state is one time, `next_free`, by which the permits given out so far are
+used up at even spacing. A permit may be used up to `tolerance` earlier than that; this is the burst.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+from worker.fleet.document import finite
+
+PERIOD_SECONDS = 60.0
+"""What GENESYS_REQUESTS_PER_MINUTE counts in: Genesys Cloud's limit holds for any 60 s."""
 
 MEMBER_SECONDS = 60.0
-"""A task that was not seen for so long no longer counts as one of the fleet."""
+"""A worker that was not seen for so long no longer counts as one of the fleet."""
 
 _BURST_SHARE = 0.02
 
 HEADROOM_SECONDS = 1.0
-"""How far apart the delays of requests on their way may be before a window at the receiver could hold one too many."""
+"""How far apart the delays of requests on their way may be before 60 s at the receiver could hold one too many."""
 
 LATEST_SECONDS = HEADROOM_SECONDS / 2
-"""After so long a slot that was missed is given up: used late, it would crowd those after it."""
+"""A permit that was missed by so much is given up: used late, it would crowd those after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """At most `limit` requests in any `window` seconds.
+    """At most `limit` requests in any 60 s.
 
     Requests arrive a little later than they were sent, not all equally much. With burst b and headroom h, spacing by
-    (window + h) / (limit - b + 1) keeps every window within the limit; of 60 s it uses 96 % or more.
+    (60 + h) / (limit - b + 1) keeps any 60 s within the limit and uses 96 % of it or more.
     """
 
     limit: int
-    window: float = 60.0
 
     @property
     def burst(self) -> int:
@@ -40,7 +43,7 @@ class Pace:
     @property
     def interval(self) -> float:
         """Seconds between requests."""
-        return (self.window + HEADROOM_SECONDS) / (self.limit - self.burst + 1)
+        return (PERIOD_SECONDS + HEADROOM_SECONDS) / (self.limit - self.burst + 1)
 
     @property
     def tolerance(self) -> float:
@@ -48,9 +51,9 @@ class Pace:
         return (self.burst - 1) * self.interval
 
     def share(self, members: int) -> float:
-        """Seconds between the requests of one of `members` tasks that do not see each other; no burst."""
+        """Seconds between the requests of one of `members` workers that do not see each other; no burst."""
         whole = self.limit // members
-        return (self.window + HEADROOM_SECONDS) / whole if whole else self.interval * members
+        return (PERIOD_SECONDS + HEADROOM_SECONDS) / whole if whole else self.interval * members
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +63,31 @@ class Ledger:
     next_free: float = 0.0
     paused_until: float = 0.0
     members: Mapping[str, float] = field(default_factory=dict)
-    """When each task was last seen."""
+    """When each worker was last seen."""
     taken_by: str = ""
-    """The task that took slots last."""
+    """The worker that took permits last."""
     taken_at: float = 0.0
 
     @classmethod
-    def parse(cls, content: str) -> "Ledger":
-        """The ledger in the shared cache; what is no such thing counts as an empty one."""
-        try:
-            fields = json.loads(content)
-            times = (float(fields["next"]), float(fields["paused"]))
-            taken_by, taken_at = str(fields["by"]), float(fields["at"])
-            members = {str(name): float(seen) for name, seen in fields["members"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return cls()
-        return (
-            cls(*times, members, taken_by, taken_at)
-            if all(map(math.isfinite, (*times, taken_at, *members.values())))
-            else cls()
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Ledger":
+        """As document.Content."""
+        return cls(
+            next_free=finite(fields["next"]),
+            paused_until=finite(fields["paused"]),
+            members={str(name): finite(seen) for name, seen in fields["members"].items()},
+            taken_by=str(fields["by"]),
+            taken_at=finite(fields["at"]),
         )
 
-    def dump(self) -> str:
-        """The ledger as it goes into the shared cache."""
-        members = {name: round(seen) for name, seen in self.members.items()}
-        return json.dumps(
-            {
-                "next": round(self.next_free, 6),
-                "paused": self.paused_until,
-                "by": self.taken_by,
-                "at": round(self.taken_at, 3),
-                "members": members,
-            },
-            separators=(",", ":"),
-        )
+    def to_fields(self) -> dict[str, Any]:
+        """As document.Content."""
+        return {
+            "next": round(self.next_free, 6),
+            "paused": self.paused_until,
+            "by": self.taken_by,
+            "at": round(self.taken_at, 3),
+            "members": {name: round(seen) for name, seen in self.members.items()},
+        }
 
     def seen(self, member: str, now: float) -> "Ledger":
         """With `member` alive, and without those that are gone."""
@@ -101,7 +95,7 @@ class Ledger:
         return replace(self, members={**alive, member: now})
 
     def turn(self, member: str) -> int:
-        """How many other tasks come before `member` when all want slots: they go round in a circle."""
+        """How many other workers come before `member` when all want permits: they go round in a circle."""
         names = sorted({*self.members, member})
         last = names.index(self.taken_by) if self.taken_by in self.members else -1
         return (names.index(member) - last - 1) % len(names)
@@ -113,7 +107,7 @@ class Ledger:
         )
 
     def resumed(self, now: float, pace: Pace, sent: int, others: float) -> "Ledger":
-        """After a time without the ledger, in which this task sent `sent` requests lately within its share.
+        """After a time without the ledger, in which this worker sent `sent` requests lately within its share.
 
         When nobody used it, everybody was without it: the others go on within their shares for up to `others` seconds,
         so it counts only from then on, and without a burst, as it is not known what they sent.
@@ -122,23 +116,25 @@ class Ledger:
             return replace(self, next_free=now + others + pace.tolerance)
         return replace(self, next_free=self.next_free + sent * pace.interval)
 
-    def first_slot(self, pace: Pace, now: float, *, burst: bool) -> float:
-        """When the next slot is due; only with `burst` ahead of even spacing."""
+    def first_permit(self, pace: Pace, now: float, *, burst: bool) -> float:
+        """When the next permit is due; only with `burst` ahead of even spacing."""
         return max(now, self._bounded(pace, now) - (pace.tolerance if burst else 0.0), self.paused_until)
 
     def take(self, pace: Pace, now: float, wanted: int, until: float, *, burst: bool) -> tuple["Ledger", list[float]]:
-        """Take up to `wanted` slots that are due by `until`, but at least one; the ledger after that, and the times."""
+        """Take up to `wanted` permits that are due by `until`, but at least one; the new ledger and the times."""
         next_free = self._bounded(pace, now)
         early = pace.tolerance if burst else 0.0
         due: list[float] = []
         while len(due) < max(wanted, 1):
-            slot = max(now, next_free - early, self.paused_until)
-            if due and slot > until:
+            permit = max(now, next_free - early, self.paused_until)
+            if due and permit > until:
                 break
-            due.append(slot)
-            next_free = max(next_free, slot) + pace.interval
+            due.append(permit)
+            next_free = max(next_free, permit) + pace.interval
         return replace(self, next_free=next_free), due
 
     def _bounded(self, pace: Pace, now: float) -> float:
         """`next_free`, but a clock that is far ahead must not stop the fleet for as long as it is."""
-        return min(self.next_free, max(now, self.paused_until) + 2 * (pace.window + HEADROOM_SECONDS) + pace.tolerance)
+        return min(
+            self.next_free, max(now, self.paused_until) + 2 * (PERIOD_SECONDS + HEADROOM_SECONDS) + pace.tolerance
+        )

@@ -2,15 +2,15 @@
 
 import uuid
 
-from worker.clock import Clock, SystemClock
+from worker.clock import Clock
 from worker.ports import CacheEntry
 
 
 class MemoryCache:
-    """Entries in this process; right for one task, and for tests."""
+    """Entries in this process; right for one worker, and for tests."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._entries: dict[str, tuple[CacheEntry, float]] = {}
 
     async def get(self, key: str) -> CacheEntry | None:

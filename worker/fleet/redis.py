@@ -1,11 +1,11 @@
 """The shared cache in Redis or Valkey (extra `redis`)."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from worker.clock import Clock
 from worker.errors import SharedCacheError
 from worker.ports import CacheEntry
 
@@ -18,7 +18,7 @@ except ImportError as error:
     ) from error
 
 TIMEOUT_SECONDS = 1.0
-"""A call usually takes about 1 ms; whoever waits longer had better go on alone."""
+"""A call usually takes about 1 ms; a worker that waits longer had better go on alone."""
 
 _PREFIX = "interaction-worker:"
 
@@ -32,22 +32,23 @@ return 1
 
 
 class RedisCache:
-    """One hash a key; a script compares and swaps."""
+    """One hash per key; a script compares and swaps."""
 
-    def __init__(self, client: "Redis") -> None:
+    def __init__(self, client: "Redis", clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._swap = client.register_script(_COMPARE_AND_SWAP)
 
     async def get(self, key: str) -> CacheEntry | None:
         """The latest entry."""
-        fields = await _answer(self._client.hmget(_PREFIX + key, ["content", "version"]))
+        fields = await self._answer(self._client.hmget(_PREFIX + key, ["content", "version"]))
         content, version = fields
         return None if content is None or version is None else CacheEntry(content, version)
 
     async def put(self, key: str, content: str, *, expected: str | None, seconds: float) -> CacheEntry | None:
         """Compare and swap."""
         entry = CacheEntry(content, uuid.uuid4().hex)
-        swapped = await _answer(
+        swapped = await self._answer(
             self._swap(
                 keys=[_PREFIX + key],
                 args=[expected or "", entry.version, content, max(1, round(seconds * 1000))],
@@ -55,9 +56,17 @@ class RedisCache:
         )
         return entry if swapped else None
 
+    async def _answer(self, call: Any) -> Any:
+        """The call's answer. The error text keeps neither keys nor values."""
+        try:
+            async with self._clock.timeout(TIMEOUT_SECONDS):
+                return await call
+        except (RedisError, OSError, TimeoutError) as error:
+            raise SharedCacheError(f"Redis: {type(error).__name__}") from error
+
 
 @asynccontextmanager
-async def open_redis(url: str) -> AsyncIterator[RedisCache]:
+async def open_redis(url: str, clock: Clock) -> AsyncIterator[RedisCache]:
     """A cache on the server that `url` names; connections are made at first use and made again when lost."""
     client = Redis.from_url(
         url,
@@ -67,15 +76,6 @@ async def open_redis(url: str) -> AsyncIterator[RedisCache]:
         health_check_interval=30,
     )
     try:
-        yield RedisCache(client)
+        yield RedisCache(client, clock)
     finally:
         await client.aclose()
-
-
-async def _answer(call: Any) -> Any:
-    """The call's answer. The error text keeps neither keys nor values."""
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await call
-    except (RedisError, OSError, TimeoutError) as error:
-        raise SharedCacheError(f"Redis: {type(error).__name__}") from error

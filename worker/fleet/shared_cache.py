@@ -1,17 +1,18 @@
-"""Where the tasks of a fleet share the access token and the request allowance: one interface, three backends."""
+"""Where the workers of a fleet share the access token and the request allowance: one interface, three backends."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from worker.clock import Clock, SystemClock
 from worker.fleet.dynamodb import DynamoDBCache
 from worker.fleet.memory import MemoryCache
 from worker.ports import SharedCache
 
 
 @asynccontextmanager
-async def open_shared_cache(url: str, dynamodb: Any) -> AsyncIterator[SharedCache]:
+async def open_shared_cache(url: str, dynamodb: Any, clock: Clock | None = None) -> AsyncIterator[SharedCache]:
     """The shared cache that `url` names (`SHARED_CACHE_URL`), closed at the end.
 
     `dynamodb` is the process's aiobotocore client for DynamoDB; only `dynamodb://TABLE` uses it, and it stays the
@@ -19,13 +20,14 @@ async def open_shared_cache(url: str, dynamodb: Any) -> AsyncIterator[SharedCach
 
     Raises ValueError with what to do when the backend's library is not installed.
     """
+    clock = clock or SystemClock()
     parts = urlsplit(url)
     if parts.scheme == "memory":
-        yield MemoryCache()
+        yield MemoryCache(clock)
     elif parts.scheme == "dynamodb":
-        yield DynamoDBCache(dynamodb, url.removeprefix("dynamodb://").rstrip("/"))
+        yield DynamoDBCache(dynamodb, url.removeprefix("dynamodb://").rstrip("/"), clock)
     else:
         from worker.fleet.redis import open_redis  # noqa: PLC0415 - the library is an extra
 
-        async with open_redis(url) as cache:
+        async with open_redis(url, clock) as cache:
             yield cache

@@ -1,4 +1,4 @@
-"""The access token: one login for the fleet, refreshed before it ends, dropped only when it is the one refused."""
+"""The access token: one login for the fleet, refreshed before it expires, dropped only when it is the one refused."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,14 @@ import structlog
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import SharedCacheError
+from worker.fleet.document import Document, Snapshot
 from worker.fleet.token_record import LoginAnswer, LoginFailed, Token, TokenRecord, refresh_at
-from worker.ports import CacheEntry, Metrics, SharedCache
+from worker.ports import Metrics, SharedCache
 
 __all__ = ["LoginAnswer", "LoginFailed", "Token", "Tokens"]
 
 LEASE_SECONDS = 15.0
-"""How long one task may take to log in before another one tries: longer than the login's own time-out."""
+"""How long one worker may take to log in before another one tries: longer than the login's own timeout."""
 
 _WAIT_FOR_LEASE_SECONDS = 0.15
 
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Tokens:
-    """The fleet's access token as this task sees it."""
+    """The fleet's access token as this worker sees it."""
 
     def __init__(
         self,
@@ -34,8 +35,7 @@ class Tokens:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._cache = cache
-        self._key = key
+        self._document = Document(cache, key, TokenRecord)
         self._log_in = log_in
         self._metrics = metrics
         self._clock = clock
@@ -55,15 +55,15 @@ class Tokens:
             self._start_refresh()
         return self._current
 
-    def confirm(self, token: str) -> None:
-        """Note that Genesys Cloud accepted `token`."""
-        self._worked = token
+    def confirm(self, text: str) -> None:
+        """Note that Genesys Cloud accepted the token of this text."""
+        self._worked = text
 
-    def discard(self, token: str) -> None:
-        """Drop `token`, which Genesys Cloud refused; any other one stays."""
-        if self._current is not None and self._current.text == token:
+    def discard(self, text: str) -> None:
+        """Drop the token of this text, which Genesys Cloud refused; any other one stays."""
+        if self._current is not None and self._current.text == text:
             self._current = None
-            self._refused = token
+            self._refused = text
 
     async def close(self) -> None:
         """Stop a refresh under way."""
@@ -73,7 +73,7 @@ class Tokens:
     def _start_refresh(self) -> "asyncio.Task[LoginAnswer]":
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh(), name="token-refresh")
-            self._refreshing.add_done_callback(_retrieve)
+            self._refreshing.add_done_callback(_log_failure)
         return self._refreshing
 
     async def _refresh(self) -> LoginAnswer:
@@ -83,20 +83,19 @@ class Tokens:
         """
         self._refresh_at = self._clock.time() + 1.0
         try:
-            token = await self._refresh_shared()
+            answer = await self._refresh_shared()
         except SharedCacheError:
-            token = await self._refresh_alone()
-        if isinstance(token, LoginFailed):
-            log.warning("token_refresh_failed", error=token.error.name, detail=str(token.error))
-        elif self._current is None or token.text != self._current.text:
-            self._current = token
-            self._refresh_at = refresh_at(token, jitter=self._clock.uniform(0, 1))
-        return token
+            answer = await self._refresh_alone()
+        if isinstance(answer, Token) and (self._current is None or answer.text != self._current.text):
+            self._current = answer
+            self._refresh_at = refresh_at(answer, jitter=self._clock.uniform(0, 1))
+        return answer
 
     async def _refresh_shared(self) -> LoginAnswer:
+        """A worker that finds no usable token tries to take the lease; the winner logs in, the others wait for it."""
         while True:
-            entry = await self._cache.get(self._key)
-            record = self._without_refused(TokenRecord.parse(entry.content if entry else None))
+            seen = await self._document.read()
+            record = self._without_refused(seen.value)
             now = self._clock.time()
             token = record.token
             if token is not None and now < refresh_at(token, jitter=0):
@@ -104,56 +103,52 @@ class Tokens:
                 return token
             if token is not None and now < token.expires_at and max(record.retry_at, record.lease_until) > now:
                 return token
-            if (failed := record.failure_until(now)) is not None:
-                return failed
+            if (failure := record.failure_at(now)) is not None:
+                return failure
             if record.lease_until > now:
                 await self._clock.sleep(_WAIT_FOR_LEASE_SECONDS * self._clock.uniform(0.5, 1.5))
                 continue
-            leased = replace(record, lease_until=now + LEASE_SECONDS)
-            lease = await self._put(leased, entry)
+            lease = await self._replace(seen, replace(record, lease_until=now + LEASE_SECONDS))
             if lease is not None:
-                return await self._log_in_for_all(leased, lease)
+                return await self._log_in_for_all(lease)
 
-    async def _log_in_for_all(self, record: TokenRecord, lease: CacheEntry) -> LoginAnswer:
-        """Log in under the lease and share what comes of it. Nobody else writes while the lease lasts."""
-        token = await self._log_in()
-        if isinstance(token, LoginFailed):
-            with contextlib.suppress(SharedCacheError):
-                await self._put(record.failed(token, self._clock.time()), lease)
-            return token
-        self._metrics.token_fetch("login")
+    async def _log_in_for_all(self, lease: Snapshot[TokenRecord]) -> LoginAnswer:
+        """Log in under the lease and share the answer. Nobody else writes while the lease lasts."""
+        answer, record = await self._log_in_after(lease.value)
         with contextlib.suppress(SharedCacheError):
-            await self._put(record.succeeded(token), lease)
-        return token
+            await self._replace(lease, record)
+        return answer
 
     async def _refresh_alone(self) -> LoginAnswer:
-        """Log in for this task only, while the shared cache is away."""
+        """Log in for this worker only, while the shared cache is unavailable."""
         self._alone = self._without_refused(self._alone)
-        if (failed := self._alone.failure_until(self._clock.time())) is not None:
-            return failed
-        token = await self._log_in()
-        if isinstance(token, LoginFailed):
-            self._alone = self._alone.failed(token, self._clock.time())
-            return token
+        if (failure := self._alone.failure_at(self._clock.time())) is not None:
+            return failure
+        answer, self._alone = await self._log_in_after(self._alone)
+        return answer
+
+    async def _log_in_after(self, record: TokenRecord) -> tuple[LoginAnswer, TokenRecord]:
+        """Log in; the answer, and the record after it."""
+        answer = await self._log_in()
+        if isinstance(answer, LoginFailed):
+            return answer, record.failed(answer, self._clock.time(), jitter=self._clock.uniform(0, 1))
         self._metrics.token_fetch("login")
-        self._alone = self._alone.succeeded(token)
-        return token
+        return answer, record.succeeded(answer)
 
     def _without_refused(self, record: TokenRecord) -> TokenRecord:
         if record.token is None or record.token.text != self._refused:
             return record
-        return record.refused(worked=self._worked == self._refused)
+        return record.refused(worked=self._worked == self._refused, jitter=self._clock.uniform(0, 1))
 
-    async def _put(self, record: TokenRecord, entry: CacheEntry | None) -> CacheEntry | None:
-        return await self._cache.put(
-            self._key,
-            record.dump(),
-            expected=entry.version if entry else None,
-            seconds=record.keep_seconds(self._clock.time()),
-        )
+    async def _replace(self, seen: Snapshot[TokenRecord], record: TokenRecord) -> Snapshot[TokenRecord] | None:
+        return await self._document.replace(seen, record, seconds=record.keep_seconds(self._clock.time()))
 
 
-def _retrieve(task: "asyncio.Task[LoginAnswer]") -> None:
-    """Log a fault of our own here, also when nobody waits for the refresh."""
-    if not task.cancelled() and (error := task.exception()) is not None:
+def _log_failure(refresh: "asyncio.Task[LoginAnswer]") -> None:
+    """Log a failed refresh once, here, also when nobody waits for it."""
+    if refresh.cancelled():
+        return
+    if (error := refresh.exception()) is not None:
         log.error("token_refresh_failed", error=type(error).__name__)
+    elif isinstance(answer := refresh.result(), LoginFailed):
+        log.warning("token_refresh_failed", error=answer.error.name, detail=str(answer.error))

@@ -1,40 +1,49 @@
-"""What the fleet keeps about its access token, as one small document in the shared cache."""
+"""What the fleet knows of its access token: one small document in the shared cache, and the values in it."""
 
-import json
-import random
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from worker.errors import AttemptError, RateLimited, Unauthorized, Unavailable
+from worker.fleet.document import finite
 
 LONGEST_BACKOFF_SECONDS = 60.0
 
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.3
 _JITTER_SHARE = 0.2
+_BACKOFF_JITTER_SHARE = 0.25
+
+_PAUSED = "PausedError"
+"""What the record says for a login that was answered with 429: the name of a class of 0.1.0, which reads it too."""
 
 _FAILURES: dict[str, type[AttemptError]] = {error.name: error for error in (Unauthorized, Unavailable)}
 
 
-_PAUSED = "PausedError"
-"""The failure that stands for a login that was answered 429; the name is what 0.1.0 writes."""
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and when it ends (seconds since the epoch)."""
+    """An access token and its life (seconds since the epoch)."""
 
     text: str = field(repr=False)
     minted_at: float
     expires_at: float
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Token":
+        """As document.Content."""
+        text = fields["text"]
+        if not isinstance(text, str):
+            raise TypeError("the text of a token is not a string")
+        return cls(text, finite(fields["minted_at"]), finite(fields["expires_at"]))
+
 
 @dataclass(frozen=True, slots=True)
 class LoginFailed:
-    """There is no access token, for this reason."""
+    """A login that brought no token."""
 
     error: AttemptError
-    pause_seconds: float | None
+    """What it means for an attempt; its text says what to look at."""
+    pause_seconds: float | None = None
     """After a 429: for how long nobody who shares the OAuth client should ask again."""
 
 
@@ -42,79 +51,87 @@ LoginAnswer = Token | LoginFailed
 
 
 def refresh_at(token: Token, *, jitter: float) -> float:
-    """When to fetch the next token: the smaller of 60 s and 30 % of its life before its end.
+    """When to fetch the next token: the smaller of 60 s and 30 % of its life before it expires.
 
-    `jitter` (0 to 1) puts a task off by up to a fifth of that, so that one task is the first.
+    `jitter` (0 to 1) puts a worker off by up to a fifth of that, so that one worker is the first.
     """
     margin = min(_MARGIN_SECONDS, _MARGIN_SHARE * (token.expires_at - token.minted_at))
     return token.expires_at - margin * (1 - _JITTER_SHARE * jitter)
 
 
-def backoff(failures: int) -> float:
-    """Seconds until the next login after so many failed ones in a row (1 or more): 1, 2, 4, … 60, a quarter jitter."""
-    return float(min(2.0 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS)) * random.uniform(0.75, 1)  # noqa: S311
+def backoff(failures: int, *, jitter: float) -> float:
+    """Seconds until the next login after so many failed ones in a row (1 or more): 1, 2, 4, … 60.
+
+    `jitter` (0 to 1) shortens them by up to a quarter.
+    """
+    return min(2.0 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS) * (1 - _BACKOFF_JITTER_SHARE * jitter)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """Times are seconds since the epoch."""
+    """Times are seconds since the epoch. 0.1.0 has the same fields, and reads a record with one more as empty."""
 
     token: Token | None = None
     lease_until: float = 0.0
-    """Until then one task is logging in and the others wait for it."""
+    """Until then one worker is logging in and the others wait for it."""
     failures: int = 0
     retry_at: float = 0.0
     failure: str = ""
+    """The name of the error that the last login failed with."""
     problem: str = ""
+    """The text of that error."""
     stillborn: int = 0
     """Tokens in a row that were refused before they worked."""
 
     @classmethod
-    def parse(cls, content: str | None) -> "TokenRecord":
-        """The record in the cache; what is no such record counts as none."""
-        if content is None:
-            return cls()
-        try:
-            fields: dict[str, Any] = json.loads(content)
-            token = fields.pop("token")
-            return cls(token=Token(**token) if token else None, **fields)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return cls()
+    def from_fields(cls, fields: Mapping[str, Any]) -> "TokenRecord":
+        """As document.Content."""
+        token = fields["token"]
+        return cls(
+            token=None if token is None else Token.from_fields(token),
+            lease_until=finite(fields.get("lease_until", 0.0)),
+            failures=int(fields.get("failures", 0)),
+            retry_at=finite(fields.get("retry_at", 0.0)),
+            failure=str(fields.get("failure", "")),
+            problem=str(fields.get("problem", "")),
+            stillborn=int(fields.get("stillborn", 0)),
+        )
 
-    def dump(self) -> str:
-        """The record as it goes into the cache; it holds the token."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+    def to_fields(self) -> dict[str, Any]:
+        """As document.Content; with the token, so never to be logged."""
+        return asdict(self)
 
     def keep_seconds(self, now: float) -> float:
         """How long the record is of use."""
         end = max(self.token.expires_at if self.token else 0.0, self.lease_until, self.retry_at)
         return max(end - now, 0.0) + 10 * LONGEST_BACKOFF_SECONDS
 
-    def failure_until(self, now: float) -> LoginFailed | None:
+    def failure_at(self, now: float) -> LoginFailed | None:
         """What the last login failed with; None when it is time for another one."""
         if now >= self.retry_at:
             return None
         if self.failure == _PAUSED:
             return LoginFailed(RateLimited(self.problem), self.retry_at - now)
-        return LoginFailed(_FAILURES.get(self.failure, Unavailable)(self.problem), None)
+        return LoginFailed(_FAILURES.get(self.failure, Unavailable)(self.problem))
 
-    def failed(self, failed: LoginFailed, now: float) -> "TokenRecord":
-        """After a failed login: everybody waits, longer each time."""
-        seconds = backoff(self.failures + 1) if failed.pause_seconds is None else failed.pause_seconds
+    def failed(self, failure: LoginFailed, now: float, *, jitter: float) -> "TokenRecord":
+        """After a failed login: everybody waits, longer each time, or as long as the answer says."""
+        failures = self.failures + 1
+        pause = failure.pause_seconds
         return replace(
             self,
             lease_until=0.0,
-            failures=self.failures + 1,
-            retry_at=now + seconds,
-            failure=failed.error.name if failed.pause_seconds is None else _PAUSED,
-            problem=str(failed.error),
+            failures=failures,
+            retry_at=now + (backoff(failures, jitter=jitter) if pause is None else pause),
+            failure=failure.error.name if pause is None else _PAUSED,
+            problem=str(failure.error),
         )
 
     def succeeded(self, token: Token) -> "TokenRecord":
         """After a login."""
         return TokenRecord(token=token, stillborn=self.stillborn)
 
-    def refused(self, *, worked: bool) -> "TokenRecord":
+    def refused(self, *, worked: bool, jitter: float) -> "TokenRecord":
         """After Genesys Cloud refused the token.
 
         A token that was refused before it ever `worked` says that a new one does not help. One may have been revoked
@@ -130,7 +147,7 @@ class TokenRecord:
             self,
             token=None,
             stillborn=stillborn,
-            retry_at=self.token.minted_at + backoff(stillborn),
+            retry_at=self.token.minted_at + backoff(stillborn, jitter=jitter),
             failure=Unauthorized.name,
             problem="Genesys Cloud refuses every fresh token; check the OAuth client and its roles",
         )

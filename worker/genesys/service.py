@@ -46,15 +46,14 @@ class GenesysDetails:
 
 @asynccontextmanager
 async def open_details(
-    settings: Settings, cache: SharedCache, metrics: Metrics, *, clock: Clock | None = None, window: float = 60.0
+    settings: Settings, cache: SharedCache, metrics: Metrics, *, clock: Clock | None = None
 ) -> AsyncIterator[GenesysDetails]:
     """The source of details that `settings` describes; nothing is asked of Genesys Cloud before the first call.
 
-    `window` is what GENESYS_REQUESTS_PER_MINUTE counts in, in seconds; only tests are in a hurry.
     At the end what is under way is given up and callers that still wait are cancelled.
     """
     clock = clock or SystemClock()
-    shared = GuardedCache(cache, metrics)
+    shared = GuardedCache(cache, metrics, clock)
     login_at = _base_url(settings.genesys_login_url, login_url(settings.genesys_region))
     api_at = _base_url(settings.genesys_api_url, api_url(settings.genesys_region))
     secret = settings.genesys_client_secret.get_secret_value()
@@ -71,7 +70,7 @@ async def open_details(
             metrics,
             clock,
         )
-        pace = Pace(settings.genesys_requests_per_minute, window)
+        pace = Pace(settings.genesys_requests_per_minute)
         allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
         batching = Batching(
             Client(session, api_at, settings.genesys_details_path, clock, metrics).ask,

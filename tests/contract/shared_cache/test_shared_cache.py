@@ -10,7 +10,7 @@ from worker.ports import SharedCache
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may be late for a backend's own patience, which no test here is about."""
+    """A busy machine may be late for a backend's own timeout, which no test here is about."""
     for backend in (dynamodb, redis):
         monkeypatch.setattr(backend, "TIMEOUT_SECONDS", 20.0)
 

@@ -1,4 +1,4 @@
-"""A backend that is away is one kind of error, soon, and without secrets in its text."""
+"""A backend that is unavailable is one kind of error, soon, and without secrets in its text."""
 
 import socket
 import sys
@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from tests.conftest import Stack
 from tests.redis_server import RedisServer
+from worker.clock import SystemClock
 from worker.errors import SharedCacheError
 from worker.fleet.dynamodb import DynamoDBCache
 from worker.fleet.shared_cache import open_shared_cache
@@ -25,7 +26,7 @@ async def _fails(cache: SharedCache) -> None:
         assert SECRET not in str(failed.value)
 
 
-async def test_redis_that_is_away_and_comes_back() -> None:
+async def test_redis_that_stops_and_comes_back() -> None:
     async with RedisServer() as server, open_shared_cache(server.url, None) as cache:
         assert await cache.put("key", "before", expected=None, seconds=60)
         await server.stop()
@@ -49,7 +50,7 @@ async def test_redis_whose_entry_is_of_another_kind() -> None:
 
 
 async def test_a_dynamodb_table_that_does_not_exist(stack: Stack) -> None:
-    await _fails(DynamoDBCache(stack.clients.dynamodb, "no-such-table"))
+    await _fails(DynamoDBCache(stack.clients.dynamodb, "no-such-table", SystemClock()))
 
 
 async def test_without_the_redis_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
