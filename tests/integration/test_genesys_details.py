@@ -74,13 +74,6 @@ async def test_a_thousand_calls_at_once_are_ten_requests_and_one_login(opened: O
         assert recorder.numbers["batch"] == [100] * 10
 
 
-async def test_the_same_id_asked_for_at_once_is_asked_once(opened: OpenDetails) -> None:
-    async with opened() as (details, simulator, _):
-        first, second = await asyncio.gather(details.fetch("same"), details.fetch("same"))
-        assert first == second
-        assert simulator.stats.batch_sizes == {1: 1}
-
-
 async def test_an_event_in_the_middle_of_a_request_is_answered_by_the_next_one(opened: OpenDetails) -> None:
     async with opened(FaultPlan(slow_share=1.0, slow_seconds=0.5)) as (details, simulator, _):
         early = asyncio.create_task(details.fetch("same"))
@@ -107,18 +100,6 @@ async def test_details_are_no_younger_than_their_answer_though_our_clock_is_ahea
         found = await details.fetch("id-1")
     assert isinstance(found, Details)
     assert found.asked_at <= datetime.now(UTC) + timedelta(seconds=1)
-
-
-async def test_a_caller_that_gives_up_leaves_the_others_alone(opened: OpenDetails) -> None:
-    plan = FaultPlan(slow_share=1.0, slow_seconds=0.3)
-    async with opened(plan) as (details, simulator, _):
-        leaving, staying = (asyncio.create_task(details.fetch("same")) for _ in range(2))
-        async with asyncio.timeout(20):
-            while not simulator.stats.requests["batch"]:
-                await asyncio.sleep(0.01)
-        leaving.cancel()
-        assert isinstance(await staying, Details)
-        assert leaving.cancelled() or leaving.cancelling()
 
 
 async def test_an_id_outside_the_alphabet_never_reaches_a_url(opened: OpenDetails) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.genesys_fleet import ELSEWHERE, Recorder, assert_failed
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys import responses
 from worker.genesys.service import GenesysDetails, open_details
@@ -81,35 +81,9 @@ def ids_of(request: web.Request) -> list[str]:
     return request.query.getall("id")
 
 
-async def test_an_address_that_is_not_allowed_is_told_from_an_expired_token(opened: OpenWith) -> None:
-    async with opened(error(401, "ip.not.authorized")) as (details, requests):
-        assert_failed(await details.fetch("id-1"), Unauthorized, r"401 ip\.not\.authorized.*allowed addresses")
-        assert len(requests) == 1
-
-
-async def test_a_fresh_token_that_is_refused_too_is_unauthorized_after_one_more_request(opened: OpenWith) -> None:
-    async with opened(error(401, "bad.credentials")) as (details, requests):
-        assert_failed(await details.fetch("id-1"), Unauthorized, "with a fresh token too")
-        assert len({request.headers["Authorization"] for request in requests}) == 2
-        assert len(requests) == 2
-
-
-async def test_a_missing_permission_is_unauthorized(opened: OpenWith) -> None:
-    async with opened(error(403, "missing.permissions")) as (details, requests):
-        assert_failed(await details.fetch("id-1"), Unauthorized, r"403 missing\.permissions.*roles")
-        assert len(requests) == 1
-
-
 async def test_a_refused_single_id_is_invalid(opened: OpenWith) -> None:
     async with opened(error(400, "bad.request")) as (details, _):
         assert_failed(await details.fetch("id-1"), Invalid, r"400 bad\.request")
-
-
-async def test_an_api_that_refuses_everything_rejects_no_interaction_for_good(opened: OpenWith) -> None:
-    async with opened(error(400, "bad.request")) as (details, requests):
-        results = await asyncio.gather(*(details.fetch(f"id-{n}") for n in range(100)))
-        assert all(isinstance(result, Unavailable) for result in results)
-        assert len(requests) == 7
 
 
 async def test_one_id_that_a_batch_is_refused_for_is_the_only_one_to_suffer(opened: OpenWith) -> None:

@@ -30,6 +30,7 @@ def test_a_missing_permission_is_everybodys() -> None:
     refused = judge_failure(403, "missing.permissions", "detail", 15)
     assert isinstance(refused, Refused)
     assert isinstance(refused.error, Unauthorized)
+    assert str(refused.error).startswith("detail: check the OAuth client's roles")
     assert refused.status == 403
 
 
