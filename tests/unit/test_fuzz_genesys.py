@@ -115,6 +115,8 @@ HTTP_HEADS = [
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: \xff\xb2\r\n",
     b"HTTP/1.1 500 Oh\r\nININ-Correlation-Id: \xff\r\n",
     b"HTTP/1.1 999 ?\r\n",
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 01 Mar 99999999999999999999 12:00:00 GMT\r\n",
+    b"HTTP/1.1 200 OK\r\nDate: \xff\r\nDate: 0\r\n",
     b"HTTP/1.0 200 OK\r\n",
     b"",
     b"\x16\x03\x01\x02",

@@ -96,6 +96,6 @@ def asked_at(sent_at: float, date: str | None) -> datetime:
     """
     try:
         answered_at = parsedate_to_datetime(date or "").replace(tzinfo=UTC).timestamp()  # HTTP dates are always GMT
-    except ValueError:  # missing or malformed: our clock alone counts
+    except (ValueError, OverflowError):  # missing or malformed: our clock alone counts
         answered_at = sent_at
     return datetime.fromtimestamp(min(sent_at, answered_at + _DATE_SECONDS), UTC)
