@@ -1,14 +1,16 @@
 """Workers of a fleet in one process: each with its own connections and its own view of the shared cache."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.errors import AttemptError
 from worker.genesys.service import GenesysDetails, open_details
 from worker.local.simulator.server import Simulator
-from worker.ports import SharedCache
+from worker.ports import Details, SharedCache
 from worker.settings import Settings
 
 ELSEWHERE = {
@@ -33,6 +35,12 @@ class Recorder:
             self.numbers.setdefault(name, []).extend(value for value in values if isinstance(value, int | float))
 
         return record
+
+
+def assert_failed(result: Details | AttemptError, kind: type[AttemptError], pattern: str) -> None:
+    """See that a call for details has failed like this."""
+    assert isinstance(result, kind), result
+    assert re.search(pattern, str(result))
 
 
 def settings_for(simulator: Simulator, **changes: Any) -> Settings:

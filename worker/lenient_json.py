@@ -8,7 +8,7 @@ import json
 
 
 def replace_lone_surrogates(body: str | bytes) -> bytes:
-    """The same JSON document with a question mark for each half character. Raises ValueError when it is no JSON."""
+    """The same JSON document with a question mark for each half character. Raises ValueError when it is malformed."""
     text = body if isinstance(body, str) else body.decode()
     try:
         return json.dumps(json.loads(text), ensure_ascii=False).encode(errors="replace")

@@ -28,14 +28,18 @@ class Details:
     """The JSON object as Genesys Cloud answered it: personal data, so it is never logged. Not to be changed."""
     attributes: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the item gets beyond the service's own attributes: JSON values by name."""
+    asked_at: datetime = field(kw_only=True)
+    """When the request was sent that they are from, in UTC; at most a second later than the answer's own `Date`."""
 
 
 class DetailsSource(Protocol):
     """Where the details of an interaction come from."""
 
     async def fetch(self, interaction_id: str) -> Details | AttemptError:
-        """The details of one interaction, or why there are none: an error of errors.py as a value, never raised.
+        """The details of one interaction, asked for after this call.
 
+        Without details it returns the reason, an error of `worker.errors`: RateLimited, Unauthorized, Unavailable,
+        NotReady, Invalid or Unexpected. It is a value that several callers may share, and it is never raised here.
         Cancelling a call gives up this caller's interest only; other callers of the same request are not disturbed.
         """
 

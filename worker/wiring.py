@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -21,9 +21,12 @@ from worker.aws.letters import RECEIVERS, SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import DynamoDbStore
 from worker.aws.sqs import LARGEST_BATCH
+from worker.clock import Clock, SystemClock
 from worker.fleet.shared_cache import open_shared_cache
-from worker.genesys.client import Api, Result
-from worker.genesys.login import Token, log_in
+from worker.fleet.token import LoginAnswer, Token
+from worker.genesys.answer import Answer
+from worker.genesys.client import Client
+from worker.genesys.login import log_in
 from worker.genesys.service import GenesysDetails, open_details
 from worker.ports import Metrics, SharedCache, Store
 from worker.regions import api_url, login_url
@@ -33,8 +36,8 @@ from worker.telemetry.metrics import PrometheusMetrics
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-SeeAnswer = Callable[[int, str | None, float, float], None]
-"""Takes an answer's HTTP status and Date header, and when it was asked for and came (Unix time, seconds)."""
+_DIRECT_TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+"""A person waits for it."""
 
 _COMMAND_ATTEMPTS = 5
 """How often a command's call of SQS or Step Functions is tried: nobody else tries again."""
@@ -168,7 +171,7 @@ class DirectGenesys:
 
     session: aiohttp.ClientSession
     settings: Settings
-    metrics: Metrics
+    clock: Clock
 
     @property
     def login_url(self) -> str:
@@ -178,34 +181,33 @@ class DirectGenesys:
     def api_url(self) -> str:
         return self.settings.genesys_api_url or api_url(self.settings.genesys_region)
 
-    async def log_in(self) -> Token:
+    async def log_in(self) -> LoginAnswer:
         """As login.log_in."""
         secret = self.settings.genesys_client_secret.get_secret_value()
-        return await log_in(self.session, self.login_url, self.settings.genesys_client_id, secret, self.metrics)
+        return await log_in(self.session, self.login_url, self.settings.genesys_client_id, secret, self.clock)
 
-    async def details(self, interaction_id: str, token: Token) -> Result:
-        """As client.Api.details."""
-        api = Api(self.session, self.api_url, self.settings.genesys_details_path, self.metrics)
-        return (await api.details([interaction_id], token.text))[interaction_id]
+    async def ask(self, interaction_id: str, token: Token) -> Answer:
+        """As client.Client.ask, for one interaction."""
+        path = self.settings.genesys_details_path
+        client = Client(self.session, self.api_url, path, self.clock, timeout=_DIRECT_TIMEOUT)
+        return await client.ask([interaction_id], token.text)
 
 
 @asynccontextmanager
-async def open_direct_genesys(settings: Settings, see_answer: SeeAnswer) -> AsyncIterator[DirectGenesys]:
-    """The service's own client, whose every answer `see_answer` is shown."""
-    async with aiohttp.ClientSession(
-        trace_configs=[_trace(see_answer)], cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        yield DirectGenesys(session, settings, PrometheusMetrics())
+async def open_direct_genesys(settings: Settings, see_date: SeeDate) -> AsyncIterator[DirectGenesys]:
+    """The service's own client; `see_date` is shown the Date header of each answer."""
+    async with aiohttp.ClientSession(trace_configs=[_trace(see_date)], cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield DirectGenesys(session, settings, SystemClock())
 
 
-def _trace(see_answer: SeeAnswer) -> aiohttp.TraceConfig:
+def _trace(see_date: SeeDate) -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
 
     async def start(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
         context.asked = time.time()
 
     async def end(_: aiohttp.ClientSession, context: SimpleNamespace, done: aiohttp.TraceRequestEndParams) -> None:
-        see_answer(done.response.status, done.response.headers.get("Date"), context.asked, time.time())
+        see_date(done.response.headers.get("Date"), context.asked, time.time())
 
     trace.on_request_start.append(start)
     trace.on_request_end.append(end)

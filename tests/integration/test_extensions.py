@@ -69,7 +69,7 @@ def event(minute: int, interaction_id: str = "interaction-1") -> InteractionEven
 
 
 def details(version: int) -> Details:
-    return Details(START, ("voice",), {"version": version, "text": "Grüße, \ud83d half a pair"})
+    return Details(START, ("voice",), {"version": version, "text": "Grüße, \ud83d half a pair"}, asked_at=START)
 
 
 async def item_of(stack: Stack, interaction_id: str = "interaction-1") -> dict[str, Any] | None:
@@ -126,7 +126,7 @@ async def test_without_the_document_there_is_no_item(stack: Stack, archive: Arch
 
 async def test_attributes_beyond_what_an_item_holds_are_refused_before_dynamodb_is_asked(archive: Archive) -> None:
     with pytest.raises(Invalid, match="an item holds"):
-        await archive.table.put(event(1), Details(START, (), attributes={"all": "x" * 400_000}))
+        await archive.table.put(event(1), Details(START, (), attributes={"all": "x" * 400_000}, asked_at=START))
 
 
 async def test_a_worker_with_all_three_stores_what_the_examples_say(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.genesys_fleet import ELSEWHERE, Recorder
+from tests.genesys_fleet import ELSEWHERE, Recorder, assert_failed
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys import responses
 from worker.genesys.service import GenesysDetails, open_details
@@ -29,7 +29,7 @@ GOOD = {
 
 @pytest.fixture
 def opened() -> OpenWith:
-    """A task whose API answers with the given handler, and the API requests that it sent."""
+    """A worker whose API answers with the given handler, and the API requests that it sent."""
 
     @asynccontextmanager
     async def opened(answer: Answer, **changes: Any) -> AsyncIterator[tuple[GenesysDetails, list[web.Request]]]:
@@ -81,39 +81,9 @@ def ids_of(request: web.Request) -> list[str]:
     return request.query.getall("id")
 
 
-async def test_an_address_that_is_not_allowed_is_told_from_an_expired_token(opened: OpenWith) -> None:
-    async with opened(error(401, "ip.not.authorized")) as (details, requests):
-        with pytest.raises(Unauthorized, match=r"401 ip\.not\.authorized.*allowed addresses"):
-            await details.fetch("id-1")
-        assert len(requests) == 1
-
-
-async def test_a_fresh_token_that_is_refused_too_is_unauthorized_after_one_more_request(opened: OpenWith) -> None:
-    async with opened(error(401, "bad.credentials")) as (details, requests):
-        with pytest.raises(Unauthorized, match="with a fresh token too"):
-            await details.fetch("id-1")
-        assert len({request.headers["Authorization"] for request in requests}) == 2
-        assert len(requests) == 2
-
-
-async def test_a_missing_permission_is_unauthorized(opened: OpenWith) -> None:
-    async with opened(error(403, "missing.permissions")) as (details, requests):
-        with pytest.raises(Unauthorized, match=r"403 missing\.permissions.*roles"):
-            await details.fetch("id-1")
-        assert len(requests) == 1
-
-
 async def test_a_refused_single_id_is_invalid(opened: OpenWith) -> None:
     async with opened(error(400, "bad.request")) as (details, _):
-        with pytest.raises(Invalid, match=r"400 bad\.request"):
-            await details.fetch("id-1")
-
-
-async def test_an_api_that_refuses_everything_rejects_no_interaction_for_good(opened: OpenWith) -> None:
-    async with opened(error(400, "bad.request")) as (details, requests):
-        results = await asyncio.gather(*(details.fetch(f"id-{n}") for n in range(100)), return_exceptions=True)
-        assert all(isinstance(result, Unavailable) for result in results)
-        assert len(requests) == 7
+        assert_failed(await details.fetch("id-1"), Invalid, r"400 bad\.request")
 
 
 async def test_one_id_that_a_batch_is_refused_for_is_the_only_one_to_suffer(opened: OpenWith) -> None:
@@ -124,7 +94,7 @@ async def test_one_id_that_a_batch_is_refused_for_is_the_only_one_to_suffer(open
 
     async with opened(answer) as (details, _):
         names = [*(f"id-{n}" for n in range(60)), "bad", *(f"id-{n}" for n in range(60, 99))]
-        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        results = await asyncio.gather(*(details.fetch(one) for one in names))
         failed = {one: result for one, result in zip(names, results, strict=True) if not isinstance(result, Details)}
         assert list(failed) == ["bad"]
         assert isinstance(failed["bad"], Invalid)
@@ -145,7 +115,7 @@ async def test_malformed_entries_of_a_batch_harm_only_themselves(opened: OpenWit
     ]
     async with opened(always(200, {"conversations": entries, "more": {"x": 1}})) as (details, requests):
         names = ["no-start", "bad-start", "odd", "twice", "left-out"]
-        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        results = await asyncio.gather(*(details.fetch(one) for one in names))
         found = dict(zip(names, results, strict=True))
         assert isinstance(found["no-start"], Invalid)
         assert isinstance(found["bad-start"], Invalid)
@@ -165,39 +135,21 @@ async def test_a_body_that_is_no_answer_is_unavailable(opened: OpenWith, body: s
         return web.Response(text=body)
 
     async with opened(answer) as (details, _):
-        with pytest.raises(Unavailable, match="not the JSON expected"):
-            await details.fetch("id-1")
+        assert_failed(await details.fetch("id-1"), Unavailable, "not the JSON expected")
 
 
 async def test_a_redirect_is_not_followed_as_the_token_would_go_along(opened: OpenWith) -> None:
     async with opened(always(302, {}, {"Location": "/api/elsewhere"})) as (details, requests):
-        with pytest.raises(Unavailable, match="302"):
-            await details.fetch("id-1")
+        assert_failed(await details.fetch("id-1"), Unavailable, "302")
         assert len(requests) == 1
 
 
-@pytest.mark.parametrize("header", [None, "", "-1", "soon", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 30, "0", "٣"])
-async def test_a_429_with_an_absurd_retry_after_pauses_for_a_sensible_time(
-    opened: OpenWith, header: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[float] = []
-    original = responses.retry_after
-
-    def watched(response: Any) -> float:
-        seen.append(original(response))
-        return seen[-1]
-
-    monkeypatch.setattr("worker.genesys.client.retry_after", watched)
-
-    async def answer(_: web.Request) -> web.Response:
-        headers = None if header is None else {"Retry-After": header}
-        return web.json_response({"code": "too.many.requests"}, status=429, headers=headers)
-
+@pytest.mark.parametrize("header", [None, "soon"])
+async def test_a_429_without_a_readable_retry_after_pauses_too(opened: OpenWith, header: str | None) -> None:
+    answer = always(429, {"code": "too.many.requests"}, {"Retry-After": header} if header else None)
     async with opened(answer, allowance_wait_seconds=0.2) as (details, requests):
-        with pytest.raises(RateLimited):
-            await details.fetch("id-1")
+        assert_failed(await details.fetch("id-1"), RateLimited, "no request allowance within")
         assert len(requests) == 1
-        assert 1 <= seen[0] <= responses.LONGEST_PAUSE_SECONDS
 
 
 async def test_an_answer_of_many_megabytes_is_read(opened: OpenWith) -> None:
@@ -210,7 +162,7 @@ async def test_an_answer_of_many_megabytes_is_read(opened: OpenWith) -> None:
     async with opened(answer) as (details, requests):
         await details.fetch("warm-up")
         results = await asyncio.gather(*(details.fetch(f"id-{number}") for number in range(100)))
-    assert all(result.channels == ("voice",) for result in results)
+    assert all(isinstance(result, Details) and result.channels == ("voice",) for result in results)
     assert len(requests) == 2
 
 
@@ -228,6 +180,6 @@ async def test_an_answer_that_is_too_large_is_asked_for_in_parts(
 
     async with opened(answer) as (details, _):
         names = ["huge", *(f"id-{number}" for number in range(99))]
-        results = await asyncio.gather(*(details.fetch(one) for one in names), return_exceptions=True)
+        results = await asyncio.gather(*(details.fetch(one) for one in names))
         assert isinstance(results[0], Invalid)
         assert all(isinstance(result, Details) for result in results[1:])

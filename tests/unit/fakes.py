@@ -130,7 +130,9 @@ class FakeActivity:
         self.reported.set()
 
 
-DETAILS = Details(datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",))
+DETAILS = Details(
+    datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",), asked_at=datetime(2026, 1, 2, 4, 5, 6, 789000, UTC)
+)
 
 
 @dataclass

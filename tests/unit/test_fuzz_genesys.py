@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 from unittest import mock
 
 import aiohttp
@@ -13,15 +14,20 @@ from hypothesis import strategies as st
 
 from tests.unit import strategies
 from worker import lenient_json
+from worker.clock import SystemClock
 from worker.errors import AttemptError, Invalid
 from worker.events import parse_time, utc_text
 from worker.fleet.token import LoginAnswer, LoginFailed
 from worker.genesys import large_json, login
-from worker.genesys.client import Api, BlameError
+from worker.genesys.answer import Answer, Answered, Throttled, TokenRefused
+from worker.genesys.client import Client
 from worker.genesys.reading import mapper_for
 from worker.ports import Details
 
+T = TypeVar("T")
+
 ASKED = ["asked-1", "asked-2"]
+ASKED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 TEMPLATES = [
     None,
     "/api/v2/analytics/conversations/{interactionId}/details",
@@ -62,7 +68,7 @@ def check(details: Details) -> None:
 @given(st.sampled_from(TEMPLATES), st.one_of(conversations, strategies.damaged(conversations), strategies.json_values))
 def test_any_document_is_details_or_invalid(template: str | None, document: Any) -> None:
     try:
-        details = mapper_for(template)(document)
+        details = mapper_for(template)(document, ASKED_AT)
     except Invalid:
         return
     check(details)
@@ -109,6 +115,8 @@ HTTP_HEADS = [
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: \xff\xb2\r\n",
     b"HTTP/1.1 500 Oh\r\nININ-Correlation-Id: \xff\r\n",
     b"HTTP/1.1 999 ?\r\n",
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 01 Mar 99999999999999999999 12:00:00 GMT\r\n",
+    b"HTTP/1.1 200 OK\r\nDate: \xff\r\nDate: 0\r\n",
     b"HTTP/1.0 200 OK\r\n",
     b"",
     b"\x16\x03\x01\x02",
@@ -134,17 +142,12 @@ class Rubbish:
         self.runner = asyncio.Runner()
         self.url = ""
 
-    def ask(self, answer: bytes, call: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> Any:
-        """What `call` gives, or the error of the closed set that it raises."""
+    def ask(self, answer: bytes, call: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T:
+        """What `call` returns when it is answered like this."""
 
-        async def once() -> Any:
+        async def once() -> T:
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
-                try:
-                    return await call(session)
-                except BlameError as error:
-                    return error.error
-                except AttemptError as error:
-                    return error
+                return await call(session)
 
         self.answer = answer
         return self.runner.run(once())
@@ -174,24 +177,27 @@ def rubbish() -> Iterator[Rubbish]:
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(st.sampled_from([None, TEMPLATES[2]]), raw_answers(batches))
-def test_any_answer_to_a_request_for_details_is_a_result_or_a_known_error(
+def test_any_answer_to_a_request_for_details_is_a_result_or_a_known_failure(
     rubbish: Rubbish, template: str | None, answer: bytes
 ) -> None:
     ids = ASKED if template is None else ASKED[:1]
 
-    async def details(session: aiohttp.ClientSession) -> Any:
-        return await Api(session, rubbish.url, template, mock.Mock()).details(ids, "token")
+    async def details(session: aiohttp.ClientSession) -> Answer:
+        return await Client(session, rubbish.url, template, SystemClock()).ask(ids, "token")
 
     found = rubbish.ask(answer, details)
-    if isinstance(found, AttemptError):
-        assert str(found).isprintable()
-        return
-    assert set(found) == set(ids)
-    for result in found.values():
-        if isinstance(result, Details):
-            check(result)
-        else:
-            assert isinstance(result, AttemptError)
+    match found:
+        case Answered(results=results):
+            assert set(results) == set(ids)
+            for result in results.values():
+                if isinstance(result, Details):
+                    check(result)
+                else:
+                    assert isinstance(result, AttemptError)
+        case Throttled(detail=detail) | TokenRefused(detail=detail):
+            assert detail.isprintable()
+        case _:
+            assert str(found.error).isprintable()
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
@@ -204,7 +210,7 @@ def test_any_answer_to_a_request_for_details_is_a_result_or_a_known_error(
 )
 def test_any_answer_to_a_login_is_a_token_or_a_known_error(rubbish: Rubbish, answer: bytes) -> None:
     async def log_in(session: aiohttp.ClientSession) -> LoginAnswer:
-        return await login.log_in(session, rubbish.url, "client", "(the secret)")
+        return await login.log_in(session, rubbish.url, "client", "(the secret)", SystemClock())
 
     found = rubbish.ask(answer, log_in)
     if isinstance(found, LoginFailed):

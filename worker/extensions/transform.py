@@ -38,19 +38,17 @@ class TransformedDetails:
         self._transform = transform.function
 
     async def fetch(self, interaction_id: str) -> Details | AttemptError:
-        """As ports.DetailsSource.fetch; Invalid when the function fails."""
+        """As ports.DetailsSource.fetch; Invalid when the function fails, or the error of worker.errors it raises."""
         details = await self._source.fetch(interaction_id)
-        if isinstance(details, AttemptError):
-            return details
-        return replace(details, attributes=self._attributes(details.document))
+        return details if isinstance(details, AttemptError) else self._with_attributes(details)
 
-    def _attributes(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _with_attributes(self, details: Details) -> Details | AttemptError:
         try:
-            attributes = self._transform(document)
-        except AttemptError:
-            raise
-        except Exception as error:
-            raise Invalid(f"DETAILS_TRANSFORM {self._name}: {place_of(error)}") from error
+            attributes = self._transform(details.document)
+        except AttemptError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a function of the user's may raise anything
+            return Invalid(f"DETAILS_TRANSFORM {self._name}: {place_of(error)}")
         if not isinstance(attributes, Mapping):
-            raise Invalid(f"DETAILS_TRANSFORM {self._name}: returned {type(attributes).__name__}, not a mapping")
-        return attributes
+            return Invalid(f"DETAILS_TRANSFORM {self._name}: returned {type(attributes).__name__}, not a mapping")
+        return replace(details, attributes=attributes)

@@ -1,15 +1,16 @@
-"""Calls for details, and the groups of them that one request asks for."""
+"""The calls that one details request carries, and how a failed batch is bisected to find the id at fault."""
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from worker.errors import AttemptError, Invalid, Unavailable
-from worker.genesys.client import BlameError
+from worker.genesys.answer import Suspect
 from worker.ports import Details
 
 MOST_FAILURES = 7
-"""Failures in a row after which a batch is not split further: it, its halves and its quarters.
+"""Failures in a row after which a batch is not bisected further: it, its halves and its quarters.
 
 Up to three ids that make any request fail are found in a batch; in an outage a batch costs no more requests than this.
 """
@@ -21,51 +22,65 @@ class Call:
 
     interaction_id: str
     since: float
-    """Seconds since the epoch."""
-    waiters: list["asyncio.Future[Details]"] = field(default_factory=list)
+    """When it began to wait (seconds since the epoch)."""
+    waiters: list["asyncio.Future[Details | AttemptError]"] = field(default_factory=list)
+    """Empty once the call has its result, or when all its callers gave up."""
 
     def resolve(self, result: Details | AttemptError) -> None:
-        """Give everybody who still waits the result; an error to each as one of its own."""
+        """Give the result to everybody who still waits."""
         for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if isinstance(result, AttemptError):
-                waiter.set_exception(type(result)(*result.args))
-            else:
+            if not waiter.done():
                 waiter.set_result(result)
         self.waiters.clear()
 
-
-@dataclass(slots=True)
-class Splitting:
-    """The parts of one failed batch, asked for one after the other to tell an id at fault from an outage."""
-
-    failures: int = 0
-    """In a row."""
-    parts: "deque[Group]" = field(default_factory=deque)
-    """Not asked for yet."""
+    def cancel(self) -> None:
+        """Cancel everybody who still waits."""
+        for waiter in self.waiters:
+            waiter.cancel()
+        self.waiters.clear()
 
 
-@dataclass(slots=True)
-class Group:
-    """The calls of one request."""
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The calls of one request and, while a failed batch is bisected, its parts that are asked for after it."""
 
     calls: list[Call]
-    splitting: Splitting = field(default_factory=Splitting)
+    """What the next request asks for, or the one in flight."""
+    rest: deque[list[Call]] = field(default_factory=deque)
+    failures: int = 0
+    """In a row: what tells an id at fault from an outage."""
     token_refused: bool = False
+    """Whether these calls were refused for their token once already."""
 
-    def blamed(self, blame: BlameError) -> "list[tuple[Group, AttemptError]]":
-        """After a failed request: which groups end here and how; what is to be asked for instead is in `parts`."""
-        splitting = self.splitting
-        splitting.failures += 1
-        if splitting.failures >= MOST_FAILURES:
+    def all_calls(self) -> Iterator[Call]:
+        """Those of the next request and of the parts after it."""
+        yield from self.calls
+        for part in self.rest:
+            yield from part
+
+    def resolve_all(self, error: AttemptError) -> None:
+        """End all that is left of the batch."""
+        for call in self.all_calls():
+            call.resolve(error)
+
+    def drop_unawaited(self) -> bool:
+        """Leave out the calls that nobody waits for, and go on to the next part when none is left; whether any is."""
+        self.calls = [call for call in self.calls if call.waiters]
+        while not self.calls and self.rest:
+            self.calls = [call for call in self.rest.popleft() if call.waiters]
+            self.token_refused = False
+        return bool(self.calls)
+
+    def bisect(self, suspect: Suspect) -> None:
+        """After a failed request: resolve the id at fault, or put off the halves of what failed."""
+        self.failures += 1
+        if self.failures >= MOST_FAILURES:
             # Not the fault of every single id, so none may be rejected for good.
-            error = Unavailable(str(blame)) if isinstance(blame.error, Invalid) else blame.error
-            ended = [self, *splitting.parts]
-            splitting.parts.clear()
-            return [(group, error) for group in ended]
-        if len(self.calls) == 1:
-            return [(self, blame.error)]
-        middle = len(self.calls) // 2
-        splitting.parts.extend(Group(half, splitting) for half in (self.calls[:middle], self.calls[middle:]))
-        return []
+            error = suspect.error
+            self.resolve_all(Unavailable(str(error)) if isinstance(error, Invalid) else error)
+        elif len(self.calls) == 1:
+            self.calls[0].resolve(suspect.error)
+        else:
+            middle = len(self.calls) // 2
+            self.rest.extend((self.calls[:middle], self.calls[middle:]))
+            self.calls = []

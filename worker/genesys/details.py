@@ -1,30 +1,35 @@
 """Calls gathered into as few requests as the allowance makes sensible.
 
 An idle system sends a call at once. While the allowance is awaited calls gather, up to the batch size.
+
+A call is in one place at a time: it waits for its first request, or it is part of a batch. A batch is in flight, or
+waits to be asked for again. Only a call that waits for its first request is joined by later callers: an answer to a
+request that was sent already may be older than the event that they ask for.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from itertools import islice
+from itertools import islice, takewhile
+from typing import assert_never
 
 import structlog
 
 from worker.cancellation import cancel_and_wait
+from worker.clock import Clock
 from worker.errors import AttemptError, Invalid, RateLimited, Unauthorized, Unavailable, Unexpected
 from worker.events import INTERACTION_ID
 from worker.fleet.allowance import Allowance, Demand
 from worker.fleet.token import LoginFailed, Tokens
-from worker.genesys.batch import Call, Group
-from worker.genesys.client import BlameError, Result, TokenRefusedError
-from worker.genesys.responses import PausedError
+from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
+from worker.genesys.batch import Batch, Call
 from worker.ports import Details, Metrics
 
 MOST_REQUESTS = 64
-"""Requests under way at once; bounds connections and the memory for answers."""
+"""Requests in flight at once; bounds connections and the memory for answers."""
 
-Ask = Callable[[list[str], str], Awaitable[dict[str, Result]]]
+Ask = Callable[[list[str], str], Awaitable[Answer]]
+"""One request for these ids with this access token, as `client.Client.ask`."""
 
 log = structlog.get_logger()
 
@@ -33,59 +38,69 @@ class Batching:
     """Turns calls for single interactions into requests."""
 
     def __init__(
-        self, ask: Ask, tokens: Tokens, allowance: Allowance, metrics: Metrics, *, size: int, longest_wait: float
+        self,
+        ask: Ask,
+        tokens: Tokens,
+        allowance: Allowance,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        size: int,
+        longest_wait: float,
     ) -> None:
+        """`size` is how many ids a request carries at most, `longest_wait` how many seconds a call waits for one."""
         self._ask = ask
         self._tokens = tokens
         self._allowance = allowance
         self._metrics = metrics
+        self._clock = clock
         self._size = size
         self._longest_wait = longest_wait
-        self._calls: dict[str, Call] = {}
-        self._pending: dict[str, Call] = {}
-        self._again: deque[Group] = deque()
+        self._waiting: dict[str, Call] = {}
+        """For their first request, the oldest first."""
+        self._retries: deque[Batch] = deque()
+        self._in_flight: dict[asyncio.Task[None], Batch] = {}
         self._free = asyncio.Semaphore(MOST_REQUESTS)
         self._dispatcher: asyncio.Task[None] | None = None
-        self._requests: set[asyncio.Task[None]] = set()
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         """As ports.DetailsSource.fetch."""
-        call = self._calls.get(interaction_id) or self._new_call(interaction_id)
-        waiter: asyncio.Future[Details] = asyncio.get_running_loop().create_future()
+        if not INTERACTION_ID.match(interaction_id):
+            return Invalid("the interaction id is not of [A-Za-z0-9_-]{1,64}")
+        call = self._waiting.get(interaction_id) or self._new_call(interaction_id)
+        waiter: asyncio.Future[Details | AttemptError] = asyncio.get_running_loop().create_future()
         call.waiters.append(waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter in call.waiters:
                 call.waiters.remove(waiter)
-            if not call.waiters and self._pending.get(interaction_id) is call:
-                self._forget(call)
+            if not call.waiters and self._waiting.get(interaction_id) is call:
+                del self._waiting[interaction_id]
             raise
 
     async def close(self) -> None:
         """Stop what is under way; callers that still wait are cancelled."""
-        await cancel_and_wait(*self._requests, *([self._dispatcher] if self._dispatcher else []))
-        for call in list(self._calls.values()):
-            for waiter in call.waiters:
-                waiter.cancel()
-        self._calls.clear()
-        self._pending.clear()
-        self._again.clear()
+        batches = [*self._retries, *self._in_flight.values()]
+        calls = [*self._waiting.values(), *(call for batch in batches for call in batch.all_calls())]
+        # First of all, so that the end of a request finds nothing to go on with.
+        self._waiting.clear()
+        self._retries.clear()
+        await cancel_and_wait(*self._in_flight, *([self._dispatcher] if self._dispatcher else []))
+        for call in calls:
+            call.cancel()
 
     def _new_call(self, interaction_id: str) -> Call:
-        if not INTERACTION_ID.match(interaction_id):
-            raise Invalid("the interaction id is not of [A-Za-z0-9_-]{1,64}")
-        call = Call(interaction_id, time.time())
-        self._calls[interaction_id] = self._pending[interaction_id] = call
-        if len(self._pending) % self._size in {0, 1}:
+        call = self._waiting[interaction_id] = Call(interaction_id, self._clock.time())
+        if len(self._waiting) % self._size in {0, 1}:
             self._allowance.poke()
-        if self._dispatcher is None:
-            self._start_dispatcher()
+        self._ensure_dispatcher()
         return call
 
-    def _start_dispatcher(self) -> None:
-        self._dispatcher = asyncio.create_task(self._dispatch(), name="details-dispatcher")
-        self._dispatcher.add_done_callback(self._dispatched)
+    def _ensure_dispatcher(self) -> None:
+        if self._dispatcher is None and (self._waiting or self._retries):
+            self._dispatcher = asyncio.create_task(self._dispatch(), name="details-dispatcher")
+            self._dispatcher.add_done_callback(self._dispatched)
 
     def _dispatched(self, task: "asyncio.Task[None]") -> None:
         """Nothing waits any more; or the dispatcher failed, and nobody may go on waiting for it."""
@@ -95,153 +110,146 @@ class Batching:
         if (error := task.exception()) is not None:
             log.error("details_dispatcher_failed", exc_info=error)
             self._fail_queued(Unexpected(f"details dispatcher: {type(error).__name__}"))
-        elif self._pending or self._again:
-            self._start_dispatcher()
+        self._ensure_dispatcher()
 
     async def _dispatch(self) -> None:
         """Send requests for as long as calls wait."""
-        while self._demand().requests:
+        while self._waiting or self._retries:
             await self._free.acquire()
             try:
-                group = await self._next_group()
+                batch = await self._next_batch()
             except BaseException:
                 self._free.release()
                 raise
-            if group is None:
+            if batch is None:
                 self._free.release()
                 continue
-            task = asyncio.create_task(self._request(group), name="details-request")
-            self._requests.add(task)
+            task = asyncio.create_task(self._request(batch), name="details-request")
+            self._in_flight[task] = batch
             task.add_done_callback(self._requested)
 
     def _requested(self, task: "asyncio.Task[None]") -> None:
-        self._requests.discard(task)
+        del self._in_flight[task]
         self._free.release()
-        if (self._again or self._pending) and self._dispatcher is None:
-            self._start_dispatcher()
+        self._ensure_dispatcher()
 
-    async def _next_group(self) -> Group | None:
+    async def _next_batch(self) -> Batch | None:
         """What the next request asks for, once it may be sent; None when nothing waits any more."""
-        match await self._tokens.get():  # before the permit, which would be late after a login
-            case LoginFailed(_, float(seconds)):
-                await self._allowance.pause(seconds)
-            case LoginFailed(error):
-                self._fail_queued(error)
+        token = await self._tokens.get()  # before the permit, which would be late after a login
+        if isinstance(token, LoginFailed):
+            if token.pause_seconds is None:
+                self._fail_queued(token.error)
                 return None
-        since = time.monotonic()
-        if not await self._allowance.acquire(self._demand):
+            await self._allowance.pause(token.pause_seconds)
+        started = self._clock.monotonic()
+        if not await self._allowance.acquire(self._update_demand):
             return None
-        self._metrics.allowance_wait(time.monotonic() - since)
-        return self._take()
+        self._metrics.allowance_wait(self._clock.monotonic() - started)
+        return self._take_batch()
 
-    def _demand(self) -> Demand:
-        """What waits now, without the calls that waited too long: those are handed back."""
-        now = time.time()
-        self._hand_back(now - self._longest_wait)
-        while self._again and not any(call.waiters for call in self._again[0].calls):
-            self._fail(self._again.popleft(), Unavailable("nobody waits for it any more"))
-        if self._again:
-            since = min(call.since for group in self._again for call in group.calls)
-            return Demand(len(self._again), True, 1.0, since, since + self._longest_wait)
-        waiting = len(self._pending)
+    def _update_demand(self) -> Demand:
+        """Give up the calls that waited too long or that nobody waits for, and say what waits then."""
+        now = self._clock.time()
+        self._hand_back(now)
+        self._retries = deque(batch for batch in self._retries if batch.drop_unawaited())
+        if self._retries:
+            since = min(call.since for batch in self._retries for call in batch.all_calls())
+            return Demand(len(self._retries), True, 1.0, since, since + self._longest_wait)
+        waiting = len(self._waiting)
         if not waiting:
             return Demand(0, False, 0.0, now, now)
-        since = next(iter(self._pending.values())).since
+        since = next(iter(self._waiting.values())).since
         full = waiting >= self._size or now - since >= self._allowance.gather_seconds
         return Demand(max(1, waiting // self._size), full, waiting / self._size, since, since + self._longest_wait)
 
-    def _hand_back(self, before: float) -> None:
-        """Give up waiting for what began to wait `before`."""
-        late = [call for group in self._again for call in group.calls if call.since < before]
-        for call in self._pending.values():
-            if call.since >= before:
-                break
-            late.append(call)
-        for call in late:
-            self._finish(call, RateLimited(f"no request allowance within {self._longest_wait:g} s"))
+    def _hand_back(self, now: float) -> None:
+        """Give up the calls that have waited for the longest time that is allowed."""
 
-    def _take(self) -> Group | None:
-        if self._again:
-            group = self._again.popleft()
-            for call in group.calls:
-                if not call.waiters:
-                    self._forget(call)
-            group.calls = [call for call in group.calls if call.waiters]
-            if not group.calls:
-                self._go_on(group)
-                return None
-            return group
-        calls = list(islice(self._pending.values(), self._size))
+        def is_late(call: Call) -> bool:
+            return call.since + self._longest_wait <= now
+
+        in_batches = [call for batch in self._retries for call in batch.all_calls() if is_late(call)]
+        waiting = list(takewhile(is_late, self._waiting.values()))
+        for call in waiting:
+            del self._waiting[call.interaction_id]
+        for call in [*in_batches, *waiting]:
+            call.resolve(RateLimited(f"no request allowance within {self._longest_wait:g} s"))
+
+    def _take_batch(self) -> Batch | None:
+        while self._retries:
+            batch = self._retries.popleft()
+            if batch.drop_unawaited():
+                return batch
+        calls = list(islice(self._waiting.values(), self._size))
         for call in calls:
-            del self._pending[call.interaction_id]
-        return Group(calls) if calls else None
+            del self._waiting[call.interaction_id]
+        return Batch(calls) if calls else None
 
-    async def _request(self, group: Group) -> None:
-        token = ""
+    async def _request(self, batch: Batch) -> None:
+        """Ask for the batch, and see to everything that follows from the answer."""
         try:
-            token = await self._token()
-            self._metrics.batch(len(group.calls))
-            results = await self._ask([call.interaction_id for call in group.calls], token)
-        except PausedError as error:
-            await self._allowance.pause(error.seconds)
-            self._again.append(group)
-        except TokenRefusedError as error:
-            self._token_refused(group, token, error)
-        except BlameError as blame:
-            self._split(group, blame)
-        except AttemptError as error:
-            self._fail(group, error)
+            token = await self._tokens.get()
+            if isinstance(token, LoginFailed):
+                await self._no_token(batch, token)
+                return
+            self._metrics.batch(len(batch.calls))
+            answer = await self._ask([call.interaction_id for call in batch.calls], token.text)
+            await self._follow(batch, token.text, answer)
         except Exception as error:
             log.exception("details_request_failed")
-            self._fail(group, Unexpected(f"details request: {type(error).__name__}"))
+            self._end_part(batch, Unexpected(f"details request: {type(error).__name__}"))
+
+    async def _no_token(self, batch: Batch, failed: LoginFailed) -> None:
+        if failed.pause_seconds is None:
+            self._end_part(batch, failed.error)
         else:
-            self._tokens.confirm(token)
-            group.splitting.failures = 0
-            for call in group.calls:
-                self._finish(call, results.get(call.interaction_id) or Unavailable("no result"))
-            self._go_on(group)
+            await self._ask_again(batch, failed.pause_seconds)
 
-    async def _token(self) -> str:
-        answer = await self._tokens.get()
-        if not isinstance(answer, LoginFailed):
-            return answer.text
-        if answer.pause_seconds is not None:
-            raise PausedError(str(answer.error), answer.pause_seconds)
-        raise answer.error
+    async def _follow(self, batch: Batch, token: str, answer: Answer) -> None:
+        """Decide what an answer means for the batch, the token and the allowance."""
+        match answer:
+            case Answered(results=results):
+                self._tokens.confirm(token)
+                batch.failures = 0
+                for call in batch.calls:
+                    call.resolve(results.get(call.interaction_id) or Unavailable("no result"))
+                self._go_on(batch)
+            case Throttled(pause_seconds=seconds):
+                await self._ask_again(batch, seconds)
+            case TokenRefused(detail=detail):
+                self._tokens.discard(token)
+                if batch.token_refused:
+                    self._end_part(batch, Unauthorized(f"{detail}, with a fresh token too"))
+                else:
+                    batch.token_refused = True
+                    self._retries.append(batch)
+            case Suspect():
+                batch.bisect(answer)
+                self._go_on(batch)
+            case Refused(error=error) | Unreachable(error=error):
+                self._end_part(batch, error)
+            case _:
+                assert_never(answer)
 
-    def _token_refused(self, group: Group, token: str, error: TokenRefusedError) -> None:
-        self._tokens.discard(token)
-        if group.token_refused:
-            self._fail(group, Unauthorized(f"{error}, with a fresh token too"))
-        else:
-            group.token_refused = True
-            self._again.append(group)
+    async def _ask_again(self, batch: Batch, pause_seconds: float) -> None:
+        """Once the fleet may ask again."""
+        await self._allowance.pause(pause_seconds)
+        self._retries.append(batch)
 
-    def _split(self, group: Group, blame: BlameError) -> None:
-        for ended, error in group.blamed(blame):
-            for call in ended.calls:
-                self._finish(call, error)
-        self._go_on(group)
+    def _end_part(self, batch: Batch, error: AttemptError) -> None:
+        for call in batch.calls:
+            call.resolve(error)
+        self._go_on(batch)
 
-    def _fail(self, group: Group, error: AttemptError) -> None:
-        for call in group.calls:
-            self._finish(call, error)
-        self._go_on(group)
-
-    def _go_on(self, group: Group) -> None:
-        """After the end of `group`: with the next part of the batch that it was a part of."""
-        if group.splitting.parts:
-            self._again.append(group.splitting.parts.popleft())
+    def _go_on(self, batch: Batch) -> None:
+        """Ask for what is left of the batch, if anything is."""
+        if batch.drop_unawaited():
+            self._retries.append(batch)
 
     def _fail_queued(self, error: AttemptError) -> None:
-        for call in [*self._pending.values(), *(call for group in self._again for call in group.calls)]:
-            self._finish(call, error)
-
-    def _finish(self, call: Call, result: Result) -> None:
-        self._forget(call)
-        call.resolve(result)
-
-    def _forget(self, call: Call) -> None:
-        for calls in (self._calls, self._pending):
-            if calls.get(call.interaction_id) is call:
-                del calls[call.interaction_id]
+        """Everything that waits for a request, and no request in flight."""
+        queued = [*self._waiting.values(), *(call for batch in self._retries for call in batch.all_calls())]
+        self._waiting.clear()
+        self._retries.clear()
+        for call in queued:
+            call.resolve(error)

@@ -1,6 +1,6 @@
-"""Answers of any size read without holding up the event loop.
+"""The JSON of answers, of any size, parsed without holding up the event loop.
 
-A JSON parser keeps the interpreter to itself, also in a thread, so a large answer is read piece by piece: one
+A JSON parser keeps the interpreter to itself, also in a thread, so a large answer is parsed piece by piece: one
 conversation at a time, with the loop running in between.
 """
 
@@ -18,15 +18,16 @@ WHOLE_BYTES = 256 * 1024
 """Up to here an answer is parsed at once, which takes a few milliseconds."""
 
 _PIECE_SECONDS = 0.005
+"""How long the event loop is held up at a time. This is CPU time, which no clock that is handed in knows."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _decoder = json.JSONDecoder()
 
 
 async def read_conversations(body: bytes) -> list[Any]:
-    """The conversations in the answer of the batched endpoint, of whatever kind each is.
+    """The conversations in an answer of the batched endpoint, of any JSON type.
 
-    Raises ValueError when the body is not such an answer, or cut off.
+    Raises ValueError when the body is malformed or cut off.
     """
     if len(body) <= WHOLE_BYTES:
         return _list(parse(body))

@@ -1,6 +1,7 @@
 """From what Genesys Cloud answers to `Details`. Unknown fields and values pass; only a start time is required."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from worker.errors import Invalid
@@ -12,7 +13,8 @@ COMMUNICATIONS = {"calls": "voice", "chats": "chat", "emails": "email", "message
 
 _LONGEST_LABEL = 64
 
-Mapper = Callable[[Any], Details]
+Mapper = Callable[[Any, datetime], Details]
+"""From a JSON document, and when it was asked for, to details. Raises errors.Invalid."""
 
 
 def mapper_for(template: str | None) -> Mapper:
@@ -25,7 +27,7 @@ def mapper_for(template: str | None) -> Mapper:
     return from_template
 
 
-def from_analytics(document: Any) -> Details:
+def from_analytics(document: Any, asked_at: datetime) -> Details:
     """Details from an analytics conversation. Raises errors.Invalid without a readable start time."""
     fields = _object(document)
     media = (
@@ -33,10 +35,10 @@ def from_analytics(document: Any) -> Details:
         for participant in _objects(fields.get("participants"))
         for session in _objects(participant.get("sessions"))
     )
-    return _details(fields, "conversationStart", (label.lower() for label in _labels(media)))
+    return _details(fields, asked_at, "conversationStart", (label.lower() for label in _labels(media)))
 
 
-def from_conversation(document: Any) -> Details:
+def from_conversation(document: Any, asked_at: datetime) -> Details:
     """Details from the operational conversation. Raises errors.Invalid without a readable start time."""
     fields = _object(document)
     channels = (
@@ -45,17 +47,17 @@ def from_conversation(document: Any) -> Details:
         for kind, communications in participant.items()
         if kind in COMMUNICATIONS and isinstance(communications, list) and communications
     )
-    return _details(fields, "startTime", channels)
+    return _details(fields, asked_at, "startTime", channels)
 
 
-def from_template(document: Any) -> Details:
+def from_template(document: Any, asked_at: datetime) -> Details:
     """`startTime` and `channels` as answered. Raises errors.Invalid without a readable start time."""
     fields = _object(document)
     channels = fields.get("channels")
-    return _details(fields, "startTime", _labels(channels if isinstance(channels, list) else ()))
+    return _details(fields, asked_at, "startTime", _labels(channels if isinstance(channels, list) else ()))
 
 
-def _details(fields: dict[str, Any], start_field: str, channels: Iterable[str]) -> Details:
+def _details(fields: dict[str, Any], asked_at: datetime, start_field: str, channels: Iterable[str]) -> Details:
     start = fields.get(start_field)
     if not isinstance(start, str):
         raise Invalid(f"the details have no {start_field}")
@@ -63,11 +65,11 @@ def _details(fields: dict[str, Any], start_field: str, channels: Iterable[str]) 
         moment = parse_time(start)
     except ValueError:
         raise Invalid(f"the details' {start_field} is not ISO 8601") from None
-    return Details(moment, tuple(dict.fromkeys(channels)), fields)
+    return Details(moment, tuple(dict.fromkeys(channels)), fields, asked_at=asked_at)
 
 
 def _labels(values: Iterable[Any]) -> Iterator[str]:
-    """Short printable texts among `values`; what else is there has no place in a record."""
+    """Short printable texts among `values`; anything else has no place in a record."""
     for value in values:
         if isinstance(value, str) and 0 < len(value) <= _LONGEST_LABEL and value.isprintable():
             yield value

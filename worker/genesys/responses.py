@@ -1,4 +1,4 @@
-"""What every answer of Genesys Cloud needs: bounded reading, `Retry-After`, the correlation id for their support."""
+"""HTTP responses of Genesys Cloud: bounded reading, `Retry-After`, the correlation id for their support."""
 
 import re
 from typing import Any
@@ -6,34 +6,24 @@ from typing import Any
 import aiohttp
 import pydantic_core
 
-from worker.errors import RateLimited
-
 BODY_LIMIT = 32 * 2**20
-"""Bytes of one answer after decompression. A larger batch is split, so that only one interaction can be too large."""
+"""Bytes of one answer after decompression. A larger batch is bisected, so only one interaction can be too large."""
 
 DEFAULT_PAUSE_SECONDS = 15.0
-"""Without a readable `Retry-After`. A sliding window of 60 s frees up little by little."""
+"""The pause without a readable `Retry-After`. A sliding window of 60 s frees up little by little."""
 LONGEST_PAUSE_SECONDS = 3600.0
 """Daily limits answer with hours; asking once an hour does no harm and finds out that a limit was lifted."""
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
 
-class PausedError(RateLimited):
-    """A 429: nobody who shares the OAuth client should ask again for `seconds`."""
-
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
 class TooLargeError(ValueError):
     """The answer is larger than BODY_LIMIT."""
 
 
-def retry_after(response: aiohttp.ClientResponse) -> float:
-    """Seconds to pause after a 429; a missing or absurd header gives a sensible number."""
-    text = response.headers.get("Retry-After", "").strip()
+def retry_after(header: str | None) -> float:
+    """Seconds to pause after a 429, from its `Retry-After`; a missing or absurd header gives a sensible number."""
+    text = (header or "").strip()
     if not text.isascii() or not text.isdigit():
         return DEFAULT_PAUSE_SECONDS
     return float(min(max(int(text[:9]), 1), LONGEST_PAUSE_SECONDS))
@@ -65,7 +55,7 @@ def parse_json(body: bytes) -> Any:
 
 
 async def read_json(response: aiohttp.ClientResponse) -> Any:
-    """The body of a small answer as JSON, or None when it is none."""
+    """The body of a small answer as JSON; None when it is not JSON."""
     body = await read_body(response)
     try:
         return parse_json(body)

@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-import structlog
 
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock, SystemClock
+from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
 from worker.fleet.guarded import GuardedCache
 from worker.fleet.ledger import Pace
 from worker.fleet.token import LoginFailed, Tokens
-from worker.genesys.client import Api
+from worker.genesys.client import Client
 from worker.genesys.details import MOST_REQUESTS, Batching
 from worker.genesys.login import log_in
 from worker.ports import Details, Metrics, SharedCache
 from worker.regions import api_url, login_url
 from worker.settings import Settings
-
-log = structlog.get_logger()
 
 
 class GenesysDetails:
@@ -31,19 +29,19 @@ class GenesysDetails:
         self._batching = batching
         self._tokens = tokens
 
-    async def fetch(self, interaction_id: str) -> Details:
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
         """As ports.DetailsSource.fetch."""
         return await self._batching.fetch(interaction_id)
 
     async def check(self) -> None:
         """See that there is an access token, by a login if there is none.
 
-        Failed logins back off, so that it can be called as often as one likes.
+        Failed logins back off, so it can be called as often as one likes.
         Raises errors.Unauthorized, Unavailable or RateLimited, whose text says what is wrong.
         """
-        answer = await self._tokens.get()
-        if isinstance(answer, LoginFailed):
-            raise answer.error
+        token = await self._tokens.get()
+        if isinstance(token, LoginFailed):
+            raise token.error
 
 
 @asynccontextmanager
@@ -66,19 +64,20 @@ async def open_details(
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         tokens = Tokens(
             shared,
-            # A task with a new secret must not be held up by what one with the old secret was told.
+            # A worker with a new secret must not be held up by what one with the old secret was told.
             f"token#{client}#{_digest(secret)}",
-            lambda: log_in(session, login_at, settings.genesys_client_id, secret, metrics),
+            lambda: log_in(session, login_at, settings.genesys_client_id, secret, clock, metrics=metrics),
             metrics,
             clock,
         )
         pace = Pace(settings.genesys_requests_per_minute)
         allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
         batching = Batching(
-            Api(session, api_at, settings.genesys_details_path, metrics).details,
+            Client(session, api_at, settings.genesys_details_path, clock, metrics).ask,
             tokens,
             allowance,
             metrics,
+            clock,
             size=1 if settings.genesys_details_path else settings.genesys_batch_size,
             longest_wait=settings.allowance_wait_seconds,
         )

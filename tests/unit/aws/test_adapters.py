@@ -21,7 +21,7 @@ from worker.ports import Details
 from worker.telemetry.metrics import PrometheusMetrics
 
 EVENT = InteractionEvent("a1", "end", datetime(2026, 3, 1, tzinfo=UTC), "e1")
-DETAILS = Details(datetime(2026, 3, 1, tzinfo=UTC), ("voice",))
+DETAILS = Details(EVENT.time, ("voice",), asked_at=EVENT.time)
 
 
 @dataclass

@@ -1,13 +1,15 @@
 """A function of the user's takes further attributes from the details."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from examples.transform_queue_time import queue_time
-from worker.errors import Invalid, NotReady
+from worker.errors import AttemptError, Invalid, NotReady
 from worker.extensions.loading import load_function
 from worker.extensions.transform import NamedTransform, Transform, TransformedDetails, load_transform
 from worker.local.simulator.conversations import conversation
@@ -17,13 +19,20 @@ from worker.settings import SettingsError
 DOCUMENT = {"conversationId": "interaction-1", "customer": "Made-up Person"}
 
 
+DETAILS = Details(datetime(2026, 3, 1, tzinfo=UTC), ("voice",), DOCUMENT, asked_at=datetime(2026, 3, 1, 1, tzinfo=UTC))
+
+
+@dataclass
 class OneAnswer:
-    async def fetch(self, interaction_id: str) -> Details:
-        return Details(datetime(2026, 3, 1, tzinfo=UTC), ("voice",), {"conversationId": interaction_id, **DOCUMENT})
+    answer: Details | AttemptError
+
+    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+        assert interaction_id == DOCUMENT["conversationId"]
+        return self.answer
 
 
-def transformed(function: Transform) -> TransformedDetails:
-    return TransformedDetails(OneAnswer(), NamedTransform("mine:function", function))
+async def fetched(function: Transform, answer: Details | AttemptError = DETAILS) -> Details | AttemptError:
+    return await TransformedDetails(OneAnswer(answer), NamedTransform("mine:function", function)).fetch("interaction-1")
 
 
 def fails(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,26 +52,34 @@ async def plain(_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def test_what_the_function_returns_goes_with_the_details() -> None:
-    details = await transformed(lambda document: {"id": document["conversationId"]}).fetch("interaction-1")
+    details = await fetched(lambda document: {"id": document["conversationId"]})
     assert isinstance(details, Details)
     assert details.attributes == {"id": "interaction-1"}
-    assert details.channels == ("voice",)
+    assert replace(details, attributes={}) == DETAILS
 
 
 async def test_a_function_that_fails_rejects_the_interaction_without_quoting_its_data() -> None:
-    with pytest.raises(Invalid, match=r"mine:function: KeyError at .*test_transform:\d+") as caught:
-        await transformed(fails).fetch("interaction-1")
-    assert "Made-up Person" not in str(caught.value)
+    error = await fetched(fails)
+    assert isinstance(error, Invalid)
+    assert re.search(r"mine:function: KeyError at .*test_transform:\d+", str(error))
+    assert "Made-up Person" not in str(error)
 
 
 async def test_a_function_may_ask_to_be_called_again_later() -> None:
-    with pytest.raises(NotReady, match="no end yet"):
-        await transformed(not_yet).fetch("interaction-1")
+    error = await fetched(not_yet)
+    assert isinstance(error, NotReady)
+    assert str(error) == "no end yet"
 
 
 async def test_a_function_that_returns_no_mapping_rejects_the_interaction() -> None:
-    with pytest.raises(Invalid, match="mine:function: returned list"):
-        await transformed(no_mapping).fetch("interaction-1")
+    error = await fetched(no_mapping)
+    assert isinstance(error, Invalid)
+    assert "mine:function: returned list" in str(error)
+
+
+async def test_an_error_of_the_source_never_reaches_the_function() -> None:
+    error = NotReady("unknown yet")
+    assert await fetched(fails, error) is error
 
 
 @pytest.mark.parametrize(

@@ -1,140 +1,220 @@
-"""Calls gathered into requests, whoever leaves and whatever fails; nothing is left over."""
+"""Calls gathered into requests, whoever leaves and whatever fails; nothing is left over. In virtual time."""
 
 import asyncio
 import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
-import pytest
-
-from tests.genesys_fleet import Recorder
-from worker.clock import SystemClock
-from worker.errors import Unavailable, Unexpected
-from worker.fleet.allowance import Allowance
-from worker.fleet.ledger import Pace
-from worker.fleet.memory import MemoryCache
-from worker.fleet.token import Token, Tokens
-from worker.genesys.client import BlameError, Result, TokenRefusedError
-from worker.genesys.details import MOST_REQUESTS, Batching
-from worker.genesys.responses import PausedError
+from tests.unit.genesys.rig import Rig, details_of, virtually
+from tests.virtual_time import EPOCH
+from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable, Unexpected
+from worker.fleet.token import LoginFailed
+from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.ports import Details
 
-DETAILS = Details(datetime(2026, 1, 1, tzinfo=UTC), ("voice",))
+
+@virtually
+async def test_calls_gather_up_to_the_size_of_a_batch(rig: Rig) -> None:
+    await asyncio.gather(*rig.start(*(f"id-{number}" for number in range(25))))
+    assert [len(ids) for ids in rig.asked] == [10, 10, 5]
 
 
-class Api:
-    """Answers every request after a turn of the loop, unless `failing` says otherwise."""
-
-    def __init__(self) -> None:
-        self.asked: list[list[str]] = []
-        self.failing: Callable[[list[str]], Exception | None] = lambda _: None
-        self.wait: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
-
-    async def __call__(self, ids: list[str], token: str) -> dict[str, Result]:
-        assert token
-        self.asked.append(ids)
-        await self.wait()
-        if (error := self.failing(ids)) is not None:
-            raise error
-        return dict.fromkeys(ids, DETAILS)
+@virtually
+async def test_a_call_joins_one_that_waits(rig: Rig) -> None:
+    one, other = await asyncio.gather(*rig.start("same", "same"))
+    assert one is other
+    assert rig.asked == [["same"]]
 
 
-@pytest.fixture
-def api() -> Api:
-    return Api()
+@virtually
+async def test_a_call_never_joins_a_request_that_was_sent_already(rig: Rig) -> None:
+    early = rig.start("same")
+    await rig.requests(1)
+    await rig.clock.sleep(1)
+    called_at = datetime.fromtimestamp(rig.clock.time(), UTC)
+    late = rig.start("same", "same")
+    assert details_of(await early[0]).asked_at < called_at
+    for task in late:
+        assert details_of(await task).asked_at >= called_at
+    assert rig.asked == [["same"], ["same"]]
 
 
-@pytest.fixture
-async def batching(api: Api) -> AsyncIterator[Batching]:
-    clock = SystemClock()
-    cache = MemoryCache(clock)
-
-    async def log_in() -> Token:
-        return Token("token", time.time(), time.time() + 1000)
-
-    tokens = Tokens(cache, "token", log_in, Recorder(), clock)
-    allowance = Allowance(cache, "allowance", Pace(600_000), Recorder(), clock)
-    opened = Batching(api, tokens, allowance, Recorder(), size=10, longest_wait=60)
-    yield opened
-    await _idle(opened)
-    await opened.close()
-    await tokens.close()
+@virtually
+async def test_a_call_does_not_join_one_whose_request_failed(rig: Rig) -> None:
+    rig.once(Throttled(30, "429"))
+    first = rig.start("same")
+    await rig.requests(1)
+    await rig.clock.sleep(5)
+    second = rig.start("same")
+    assert details_of(await first[0])
+    assert details_of(await second[0])
+    assert rig.asked == [["same"]] * 3
 
 
-async def _idle(batching: Batching) -> None:
-    """Wait until nothing is under way; then nothing may be kept either."""
-    async with asyncio.timeout(20):
-        while batching._dispatcher is not None or batching._requests:
-            await asyncio.sleep(0.001)
-    assert not batching._calls
-    assert not batching._pending
-    assert not batching._again
-    assert batching._free._value == MOST_REQUESTS
-
-
-async def test_calls_gather_up_to_the_size_of_a_batch(batching: Batching, api: Api) -> None:
-    await asyncio.gather(*(batching.fetch(f"id-{number}") for number in range(25)))
-    assert [len(ids) for ids in api.asked] == [10, 10, 5]
-
-
-async def test_a_call_that_nobody_waits_for_any_more_is_not_asked_for(batching: Batching, api: Api) -> None:
-    api.failing = lambda _: PausedError("429", 0.3) if len(api.asked) == 1 else None
-    first = asyncio.create_task(batching.fetch("first"))
-    async with asyncio.timeout(20):
-        while not api.asked:
-            await asyncio.sleep(0)
-    leaving = [asyncio.create_task(batching.fetch(f"leaving-{number}")) for number in range(5)]
-    staying = asyncio.create_task(batching.fetch("staying"))
+@virtually
+async def test_a_call_that_nobody_waits_for_any_more_is_not_asked_for(rig: Rig) -> None:
+    rig.once(Throttled(10, "429"))
+    first = rig.start("first")
+    await rig.requests(1)
+    await rig.clock.sleep(5)
+    leaving, staying = rig.start(*(f"leaving-{number}" for number in range(5))), rig.start("staying")
     await asyncio.sleep(0)
-    for task in [first, *leaving]:
+    for task in [*first, *leaving]:
         task.cancel()
-    assert await staying == DETAILS
-    assert api.asked == [["first"], ["staying"]]
+    assert details_of(await staying[0])
+    assert rig.asked == [["first"], ["staying"]]
 
 
-async def test_an_id_asked_for_again_after_its_answer_is_asked_for_again(batching: Batching, api: Api) -> None:
+@virtually
+async def test_a_caller_that_leaves_takes_no_other_one_along(rig: Rig) -> None:
+    leaving, staying = rig.start("same", "same")
+    await rig.requests(1)
+    leaving.cancel()
+    assert details_of(await staying)
+    assert leaving.cancelled()
+
+
+@virtually
+async def test_an_id_asked_for_again_after_its_answer_is_asked_for_again(rig: Rig) -> None:
     for _ in range(2):
-        await batching.fetch("id")
-    assert api.asked == [["id"], ["id"]]
+        await rig.batching.fetch("id")
+    assert rig.asked == [["id"], ["id"]]
 
 
-async def test_a_fault_of_our_own_fails_the_batch_and_no_later_one(batching: Batching, api: Api) -> None:
-    api.failing = lambda _: KeyError("oops") if len(api.asked) == 1 else None
-    with pytest.raises(Unexpected, match="KeyError"):
-        await batching.fetch("id-1")
-    assert await batching.fetch("id-1") == DETAILS
+@virtually
+async def test_all_callers_get_the_same_error_as_a_value(rig: Rig) -> None:
+    error = NotReady("not yet")
+    rig.answer = lambda _: Answered({"same": error})
+    assert await asyncio.gather(*rig.start("same", "same")) == [error, error]
 
 
-async def test_every_caller_gets_an_error_of_its_own(batching: Batching, api: Api) -> None:
-    api.failing = lambda _: Unavailable("away")
-    one, other = await asyncio.gather(batching.fetch("same"), batching.fetch("same"), return_exceptions=True)
-    assert isinstance(one, Unavailable)
-    assert isinstance(other, Unavailable)
-    assert one is not other
+@virtually
+async def test_a_fault_of_our_own_fails_the_batch_and_no_later_one(rig: Rig) -> None:
+    def fault(_: list[str]) -> Answer:
+        rig.answer = rig.good
+        raise KeyError("oops")
+
+    rig.answer = fault
+    result = await rig.batching.fetch("id-1")
+    assert isinstance(result, Unexpected)
+    assert "KeyError" in str(result)
+    assert details_of(await rig.batching.fetch("id-1"))
 
 
-async def test_chaos_leaves_nothing_behind(batching: Batching, api: Api) -> None:
+@virtually
+async def test_a_refusal_for_everybody_is_asked_about_once(rig: Rig) -> None:
+    error = Unauthorized("403")
+    for answer in (Refused(error, 403), Unreachable(error)):
+        rig.asked.clear()
+        rig.once(answer)
+        assert set(await asyncio.gather(*rig.start(*"abcdefghij"))) == {error}
+        assert len(rig.asked) == 1
+
+
+@virtually
+async def test_a_refused_token_is_replaced_and_the_batch_asked_for_again(rig: Rig) -> None:
+    await rig.batching.fetch("before")
+    rig.once(TokenRefused("401"))
+    assert details_of(await rig.batching.fetch("id"))
+    assert rig.tokens_used == ["token-1", "token-1", "token-2"]
+
+
+@virtually
+async def test_a_fresh_token_that_is_refused_too_is_unauthorized(rig: Rig) -> None:
+    rig.answer = lambda _: TokenRefused("401")
+    result = await rig.batching.fetch("id")
+    assert isinstance(result, Unauthorized)
+    assert str(result) == "401, with a fresh token too"
+    assert len(rig.asked) == 2
+
+
+@virtually
+async def test_only_the_id_at_fault_suffers_for_a_failed_batch(rig: Rig) -> None:
+    rig.answer = lambda ids: Suspect(Invalid("400"), 400) if "bad" in ids else rig.good(ids)
+    results = await asyncio.gather(*rig.start(*"abcd", "bad", *"efghi"))
+    assert [str(result) for result in results if isinstance(result, AttemptError)] == ["400"]
+    assert isinstance(results[4], Invalid)
+
+
+@virtually
+async def test_an_api_that_refuses_every_batch_rejects_no_id_for_good(rig: Rig) -> None:
+    rig.answer = lambda _: Suspect(Invalid("400"), 400)
+    results = await asyncio.gather(*rig.start(*"abcdefghij"))
+    assert all(isinstance(result, Unavailable) for result in results)
+    assert len(rig.asked) == 7
+
+
+@virtually
+async def test_a_pause_is_waited_out_and_a_longer_one_hands_the_call_back(rig: Rig) -> None:
+    rig.once(Throttled(42, "429"))
+    assert details_of(await rig.batching.fetch("id")).asked_at.timestamp() - EPOCH >= 42
+    rig.once(Throttled(3600, "429"))
+    result = await rig.batching.fetch("id")
+    assert isinstance(result, RateLimited)
+    assert str(result) == "no request allowance within 60 s"
+
+
+@virtually
+async def test_no_token_is_the_result_of_every_call(rig: Rig) -> None:
+    rig.login_failure = LoginFailed(Unauthorized("wrong secret"), None)
+    results = await asyncio.gather(*rig.start("one", "other"))
+    assert [str(result) for result in results] == ["wrong secret"] * 2
+    assert rig.asked == []
+
+
+@virtually
+async def test_a_login_that_is_throttled_is_waited_for(rig: Rig) -> None:
+    rig.login_failure = LoginFailed(RateLimited("login answered 429"), 20)
+    [waiting] = rig.start("id")
+    async with rig.clock.timeout(600):
+        while not rig.logins:
+            await rig.clock.sleep(0.01)
+    rig.login_failure = None
+    assert details_of(await waiting).asked_at.timestamp() - EPOCH >= 20
+
+
+@virtually
+async def test_closing_cancels_every_call_and_starts_nothing_more(rig: Rig) -> None:
+    rig.once(Throttled(3600, "429"))
+    tasks = rig.start("refused")
+    await rig.clock.sleep(1)
+    tasks += rig.start("in-flight")
+    await rig.clock.sleep(2.5)
+    tasks += rig.start("waiting")
+    await rig.clock.sleep(0.1)
+    assert rig.asked == [["refused"], ["in-flight"]]
+    await rig.batching.close()
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("details-")] == []
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+
+
+@virtually
+async def test_chaos_leaves_nothing_behind(rig: Rig) -> None:
     chance = random.Random(7)
-    failures: list[Callable[[], Exception]] = [
-        lambda: PausedError("429", 0.01),
-        lambda: TokenRefusedError("401"),
-        lambda: BlameError(Unavailable("500")),
-        lambda: Unavailable("no connection"),
-        lambda: RuntimeError("fault"),
+    failures: list[Answer] = [
+        Throttled(0.1, "429"),
+        TokenRefused("401"),
+        Suspect(Unavailable("500"), 500),
+        Unreachable(Unavailable("no connection")),
+        Refused(Unauthorized("403"), 403),
     ]
-    api.failing = lambda _: chance.choice(failures)() if chance.random() < 0.4 else None
-    api.wait = lambda: asyncio.sleep(chance.random() / 100)
+
+    def answer(ids: list[str]) -> Answer:
+        rig.seconds = chance.random()
+        if chance.random() < 0.05:
+            raise RuntimeError("fault")
+        return chance.choice(failures) if chance.random() < 0.4 else rig.good(ids)
 
     async def call(number: int) -> None:
-        await asyncio.sleep(chance.random() / 5)
-        task = asyncio.create_task(batching.fetch(f"id-{number % 300}"))
+        await rig.clock.sleep(20 * chance.random())
+        [task] = rig.start(f"id-{number % 300}")
         if chance.random() < 0.3:
-            await asyncio.sleep(chance.random() / 50)
+            await rig.clock.sleep(chance.random())
             task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            assert task.exception() is None or not isinstance(task.exception(), asyncio.CancelledError)
+            assert isinstance(task.result(), Details | AttemptError)
 
+    rig.answer = answer
     await asyncio.gather(*(call(number) for number in range(1000)))
-    assert len(api.asked) > 10
+    assert len(rig.asked) > 10

@@ -1,4 +1,4 @@
-"""Answers of any size, read whole or piece by piece, to the same effect."""
+"""The JSON of answers, parsed whole or piece by piece to the same effect."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ async def test_conversations_are_found_wherever_they_stand(body: str, found: lis
         b"\xff\xfe",
     ],
 )
-async def test_what_is_no_such_answer_is_a_value_error(body: str | bytes) -> None:
+async def test_a_malformed_answer_is_a_value_error(body: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any
         await read_conversations(body if isinstance(body, bytes) else body.encode())
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_a_made_up_conversation_gives_its_record(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_record_has_the_basic_fields_of_its_conversation(name: str) -> None:
     document, record = read(f"{name}.json"), read(f"{name}.record.json")
-    details = from_analytics(document)
+    details = from_analytics(document, datetime.now(UTC))
     assert record["startTime"] == utc_text(details.start_time)
     assert record["channels"] == list(details.channels)
     assert record.get("endTime") == document.get("conversationEnd")
