@@ -3,14 +3,15 @@
 import json
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tests.conftest import Stack
 from worker.events import InteractionEvent, utc_text
 from worker.local.demo.accounting import Accounting
-from worker.local.simulator.conversations import Conversations, conversation
+from worker.local.simulator.conversations import Conversations, conversation, make_conversation
 from worker.local.traffic import Event, make_events
 
 
@@ -105,6 +106,43 @@ async def test_an_item_counts_as_stored_only_with_what_the_simulator_tells(
     account = await accounting.settle()
     assert (account.stored, account.wrong, account.lost, account.complete) == (1, 1, 0, False)
     assert account.latencies == [pytest.approx(0, abs=0.001)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "channels", "end", "right"),
+    [
+        (0, ["voice"], False, True),
+        (0, ["voice", "message"], True, True),
+        (0, ["message"], False, False),
+        (0, ["voice", "message", "chat"], False, False),
+        (50, ["voice", "message"], False, True),
+        (50, ["voice"], False, False),
+        (100, ["voice", "message"], True, True),
+        (100, ["voice", "message"], False, False),
+    ],
+)
+async def test_an_item_has_at_least_what_was_known_when_its_details_were_asked_for(
+    asked: int, channels: list[str], end: bool, right: bool, stack: Stack
+) -> None:
+    start = datetime.now(UTC).replace(microsecond=0)
+    made = make_conversation("made-up", start, 100, outcome="answered", channels=["voice", "message"])
+    conversations = Conversations()
+    conversations.tell([made])
+    accounting = Accounting(stack.clients, stack.settings, conversations.seen)
+    accounting.sent(Event("made-up", "customer.start", start, "seed"), "made-up-event", start)
+    item: dict[str, Any] = {
+        "interactionId": {"S": "made-up"},
+        "eventTime": {"S": utc_text(start)},
+        "startTime": {"S": utc_text(start)},
+        "channels": {"L": [{"S": channel} for channel in channels]},
+        "detailsAt": {"S": utc_text(start + timedelta(seconds=asked))},
+        "processedAt": {"S": utc_text(start + timedelta(seconds=200))},
+    }
+    if end:
+        item["endTime"] = {"S": utc_text(start + timedelta(seconds=100))}
+    await stack.clients.dynamodb.put_item(TableName=stack.settings["INTERACTION_TABLE_NAME"], Item=item)
+    account = await accounting.settle()
+    assert (account.stored, account.wrong) == ((1, 0) if right else (0, 1))
 
 
 async def test_a_running_execution_keeps_its_event_open(stack: Stack, accounting: Accounting) -> None:

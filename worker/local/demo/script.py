@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from worker.local.demo.accounting import Accounting
 from worker.local.demo.world import MISSING_PREFIX, World
@@ -20,6 +21,8 @@ from worker.local.traffic import (
     when_due,
 )
 
+Kind = Literal["seed", "genesys", "missing", "malformed"]
+
 _PARTNER_SHARE, _MISSING_SHARE, _MALFORMED_SHARE, _DUPLICATE_SHARE = 0.2, 0.01, 0.03, 0.05
 _THROTTLE_SECONDS = 3.0
 _AT_ONCE = Pace(0)
@@ -28,8 +31,7 @@ _AT_ONCE = Pace(0)
 class Script:
     """So many interactions, whose events mostly go through EventBridge.
 
-    With faults there are interactions that Genesys Cloud does not know, unusable events on top, and events that come
-    twice.
+    With faults some are unknown to Genesys Cloud, of some all that comes is unusable, and some events come twice.
     """
 
     def __init__(
@@ -49,16 +51,14 @@ class Script:
         self._rate = rate
         self._spread = spread
         self._events_per_interaction = events_per_interaction
-        self._regular = interactions * events_per_interaction
-        self._missing = min(interactions, _part(interactions, _MISSING_SHARE)) if faults else 0
-        self._malformed = _part(self._regular, _MALFORMED_SHARE) if faults else 0
-        self._duplicates = _part(self._regular, _DUPLICATE_SHARE) if faults else 0
-        self._troubles = {self._regular // 3: self._end_tokens, self._regular * 2 // 3: self._limit} if faults else {}
-
-    @property
-    def events(self) -> int:
+        self.events = interactions * events_per_interaction
         """How many distinct events it sends, malformed ones included."""
-        return self._regular + self._malformed
+        self._kinds = _kinds(interactions, faults=faults)
+        self._unusable: set[str] = set()
+        self._newest: list[tuple[Event, str]] = []
+        self._malformed = 0
+        self._duplicates = _part(self.events, _DUPLICATE_SHARE) if faults else 0
+        self._troubles = {self.events // 3: self._end_tokens, self.events * 2 // 3: self._limit} if faults else {}
 
     async def play(self) -> None:
         """Send every event when it happens. Raises PublishError."""
@@ -74,14 +74,15 @@ class Script:
         rate = self._rate / self._events_per_interaction
         conversations = make_conversations(self._interactions, start=datetime.now(UTC), rate=rate, spread=self._spread)
         self._world.simulator.tell(*conversations)
-        partner = int(self._interactions * _PARTNER_SHARE)
-        kinds = ["missing"] * self._missing + ["genesys"] * partner
-        kinds += ["seed"] * (self._interactions - len(kinds))
-        random.shuffle(kinds)
-        events = [event for each, kind in zip(conversations, kinds, strict=True) for event in self._events(each, kind)]
+        self._unusable = {
+            each.interaction_id for each, kind in zip(conversations, self._kinds, strict=True) if kind == "malformed"
+        }
+        events = [
+            event for each, kind in zip(conversations, self._kinds, strict=True) for event in self._events(each, kind)
+        ]
         return sorted(events, key=lambda event: event.time)
 
-    def _events(self, conversation: Conversation, kind: str) -> list[Event]:
+    def _events(self, conversation: Conversation, kind: Kind) -> list[Event]:
         shape: Shape = "genesys" if kind == "genesys" else "seed"
         events = events_of(conversation, self._events_per_interaction, shape)
         if kind != "missing":
@@ -91,15 +92,16 @@ class Script:
     async def _send(self, events: Sequence[Event], start: int) -> None:
         clients, queue_url = self._world.clients, self._world.settings["EVENT_QUEUE_URL"]
         begun = datetime.now(UTC)
-        seed = [event for event in events if event.shape == "seed"]
+        usable = [event for event in events if event.interaction_id not in self._unusable]
+        seed = [event for event in usable if event.shape == "seed"]
         sent = list(zip(seed, await put_events(clients, seed, _AT_ONCE), strict=True))
-        partner = [(event, str(uuid.uuid4())) for event in events if event.shape == "genesys"]
-        done = start + len(events)
-        malformed = malformed_bodies(
-            self._due(self._malformed, start, done), start=self._malformed * start // self._regular
-        )
+        partner = [(event, str(uuid.uuid4())) for event in usable if event.shape == "genesys"]
+        malformed = malformed_bodies(len(events) - len(usable), start=self._malformed)
+        self._malformed += len(malformed)
         # A redelivery is the same envelope with the same event id once more.
-        again = (sent + partner)[: self._due(self._duplicates, start, done)]
+        due = self._duplicates * (start + len(events)) // self.events - self._accounting.redelivered
+        self._newest = sent + partner or self._newest
+        again = self._newest[:due]
         bodies = [event.envelope(event_id) for event, event_id in [*partner, *again]] + malformed
         await send_bodies(clients, queue_url, bodies, _AT_ONCE)
         for event, event_id in sent + partner:
@@ -108,15 +110,24 @@ class Script:
             self._accounting.sent_malformed(body)
         self._accounting.redelivered += len(again)
 
-    def _due(self, total: int, start: int, done: int) -> int:
-        """How many of `total` belong to the events from `start` to `done`, so that they come evenly."""
-        return total * done // self._regular - total * start // self._regular
-
     def _end_tokens(self) -> None:
         self._world.simulator.tokens.revoke_all()
 
     def _limit(self) -> None:
         self._world.simulator.throttle(_THROTTLE_SECONDS)
+
+
+def _kinds(interactions: int, *, faults: bool) -> list[Kind]:
+    """What becomes of each interaction, in random order."""
+    kinds: list[Kind] = []
+    if faults:
+        kinds.extend("missing" for _ in range(_part(interactions, _MISSING_SHARE)))
+        kinds.extend("malformed" for _ in range(_part(interactions, _MALFORMED_SHARE)))
+    kinds.extend("genesys" for _ in range(int(interactions * _PARTNER_SHARE)))
+    del kinds[interactions:]
+    kinds.extend("seed" for _ in range(interactions - len(kinds)))
+    random.shuffle(kinds)
+    return kinds
 
 
 def _part(events: int, share: float) -> int:
