@@ -83,6 +83,7 @@ async def test_events_that_share_an_execution_are_counted_as_covered(stack: Stac
     account = await accounting.settle()
     assert (account.events, account.interactions, account.stored) == (3, 1, 3)
     assert (account.executions, account.covered, account.complete) == (1, 2, True)
+    assert len(account.latencies) == 1
     assert (await accounting.counts())["stored"] == 3
 
 
@@ -133,6 +134,7 @@ async def test_an_item_has_at_least_what_was_known_when_its_details_were_asked_f
     item: dict[str, Any] = {
         "interactionId": {"S": "made-up"},
         "eventTime": {"S": utc_text(start)},
+        "eventId": {"S": "made-up-event"},
         "startTime": {"S": utc_text(start)},
         "channels": {"L": [{"S": channel} for channel in channels]},
         "detailsAt": {"S": utc_text(start + timedelta(seconds=asked))},

@@ -44,7 +44,7 @@ class Account:
     extra_executions: int = 0
     """Executions beyond one per event."""
     latencies: list[float] = field(default_factory=list)
-    """Seconds from an event's time to the `processedAt` of the item that covers it."""
+    """Seconds from the time of the newest event of each item to its `processedAt`; of older ones nothing is kept."""
 
     @property
     def dead_lettered(self) -> int:
@@ -140,7 +140,7 @@ class Accounting:
             # What one execution was to bring to several events is in one letter, and comes with it.
             reason = failed.get(event_id) or failed.get(interaction_id)
             if (item := self._item_of(items, sent)) is not None:
-                self._count_item(account, sent, item)
+                self._count_item(account, event_id, sent, item)
             elif any(name.startswith(f"process-interaction-{interaction_id[:36]}") for name in running):
                 account.open += 1
             elif reason is not None:
@@ -165,11 +165,12 @@ class Accounting:
         item = items.get(sent.event.interaction_id)
         return item if item is not None and covers(item, sent, self._details_lag) else None
 
-    def _count_item(self, account: Account, sent: Sent, item: Mapping[str, Any]) -> None:
+    def _count_item(self, account: Account, event_id: str, sent: Sent, item: Mapping[str, Any]) -> None:
         if self._is_right(item):
             account.stored += 1
-            latency = parse_time(item["processedAt"]["S"]) - sent.event.time
-            account.latencies.append(max(0.0, latency.total_seconds()))
+            if item["eventId"]["S"] == event_id:
+                latency = parse_time(item["processedAt"]["S"]) - sent.event.time
+                account.latencies.append(max(0.0, latency.total_seconds()))
         else:
             account.wrong += 1
 

@@ -166,7 +166,7 @@ def print_result(console: Console, result: Mapping[str, Any]) -> None:
     latency, genesys = result["latency_seconds"], result["genesys"]
     statuses = ", ".join(f"{_STATUSES.get(status, status)} {count}" for status, count in genesys["statuses"].items())
     console.print(
-        f"From event to stored item: median {latency['p50']} s, p95 {latency['p95']} s, p99 {latency['p99']} s, "
+        f"From newest event to stored item: median {latency['p50']} s, p95 {latency['p95']} s, p99 {latency['p99']} s, "
         f"longest {latency['max']} s"
     )
     console.print(
