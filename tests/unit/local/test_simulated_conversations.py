@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from worker.events import utc_text
+from worker.events import parse_time, utc_text
 from worker.local.simulator.control import CONVERSATIONS
 from worker.local.simulator.conversations import (
     Channel,
@@ -85,16 +85,20 @@ def test_documents_of_all_endpoints_only_grow(made: Conversation, moments: list[
                 assert_grown(show(earlier), show(later))
 
 
-@given(conversations, looks)
-def test_nothing_is_shown_before_it_happened(made: Conversation, moments: list[datetime]) -> None:
-    for moment in moments:
-        seen = made.at(moment)
-        assert (seen is None) == (moment < made.start)
-        if seen is not None:
+def times_in(shown: dict[str, Any]) -> set[str]:
+    """Times are the only texts in a document that begin with a year."""
+    return {text for text in json.dumps(shown).split('"') if text.startswith("2026-")}
+
+
+@given(conversations)
+def test_at_each_moment_nothing_is_shown_that_has_not_happened(made: Conversation) -> None:
+    assert made.at(made.start - MILLISECOND) is None
+    for text in times_in(made.analytics()):
+        for moment in (parse_time(text), max(made.start, parse_time(text) - MILLISECOND)):
+            seen = made.at(moment)
+            assert seen is not None
             assert seen.at(moment) == seen
-            # Times are the only texts in a document that begin with a year.
-            shown = [text for text in json.dumps(seen.analytics()).split('"') if text.startswith("2026-")]
-            assert max(shown) <= utc_text(moment)
+            assert max(times_in(seen.analytics())) <= utc_text(moment)
 
 
 @given(conversations)
