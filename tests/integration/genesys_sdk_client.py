@@ -34,13 +34,19 @@ def main(url: str, client_id: str, secret: str, ids: list[str]) -> dict[str, Any
 
 def _analytics(conversation: Any) -> dict[str, Any]:
     sessions = [session for participant in conversation.participants for session in participant.sessions]
+    segments = [segment for session in sessions for segment in session.segments]
     return {
         "start": conversation.conversation_start.isoformat(),
         "end": conversation.conversation_end.isoformat() if conversation.conversation_end else None,
         "direction": conversation.originating_direction,
         "purposes": [participant.purpose for participant in conversation.participants],
         "channels": [session.media_type for session in sessions],
-        "segments": [segment.segment_type for session in sessions for segment in session.segments],
+        "divisions": conversation.division_ids,
+        "segments": [segment.segment_type for segment in segments],
+        "queues": [segment.queue_id for segment in segments if segment.queue_id],
+        "wrap_up_codes": [segment.wrap_up_code for segment in segments if segment.wrap_up_code],
+        "disconnects": [segment.disconnect_type for segment in segments if segment.disconnect_type],
+        "agents": [participant.user_id for participant in conversation.participants if participant.user_id],
         "metrics": [metric.name for session in sessions for metric in session.metrics],
     }
 

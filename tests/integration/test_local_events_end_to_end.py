@@ -12,9 +12,11 @@ import pytest
 
 from tests.conftest import Stack
 from worker import cli
-from worker.events import utc_text
+from worker.events import parse_event, utc_text
 from worker.local.child_process import Child
 from worker.local.simulator.conversations import conversation
+from worker.local.simulator.server import Simulator
+from worker.local.topics import topics
 from worker.local.traffic import Event, Pace, make_events, malformed_bodies, put_events, send_bodies
 
 AT_ONCE = Pace(0)
@@ -146,6 +148,51 @@ async def test_what_the_publish_command_sends_arrives(
     await _event_queue_is_empty(stack)
     executions = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
     assert len(executions["executions"]) == 35
+
+
+@pytest.mark.parametrize("shape", ["seed", "genesys"])
+async def test_publish_tells_the_simulator_and_spreads_the_events_of_a_conversation(
+    shape: str,
+    stack: Stack,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in {**stack.settings, **simulator.environment}.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["--events", "3", "--events-per-interaction", "4", "--spread", "2", "--shape", shape]
+    assert await asyncio.to_thread(cli.main, ["publish", *arguments]) == 0
+    assert f"published 12 events of 3 interactions in the {shape} shape in" in capsys.readouterr().out
+
+    received: dict[str, list[tuple[datetime, str]]] = {}
+    async with asyncio.timeout(60):
+        while sum(len(events) for events in received.values()) < 12:
+            answer = await stack.clients.sqs.receive_message(
+                QueueUrl=stack.settings["EVENT_QUEUE_URL"],
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=1,
+                MessageSystemAttributeNames=["SentTimestamp"],
+            )
+            for message in answer.get("Messages", []):
+                event = parse_event(message["Body"])
+                received.setdefault(event.interaction_id, []).append((event.time, event.event_type))
+                assert int(message["Attributes"]["SentTimestamp"]) >= int(event.time.timestamp() * 1000)
+    assert len(received) == 3
+    for interaction_id, events in received.items():
+        assert sorted(events) == [(moment, name) for name, moment in topics(simulator.conversations[interaction_id], 4)]
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_publish_says_when_there_is_no_simulator_to_tell(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in stack.settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GENESYS_API_URL", "http://127.0.0.1:1")
+    assert cli.main(["publish", "--events", "1"]) == 0
+    assert "publish: the simulator was not told of the conversations: http://127.0.0.1:1" in capsys.readouterr().err
+    assert cli.main(["publish", "--events", "1", "--simulator", "http://127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err.startswith("publish: http://127.0.0.1:1: ")
 
 
 @pytest.mark.usefixtures("aws_environment")

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from worker.local.simulator.conversations import conversation
+from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.server import Simulator
 
 SCRIPT = Path(__file__).with_name("genesys_sdk_client.py")
@@ -46,13 +47,42 @@ async def test_the_official_sdk_reads_every_answer_into_its_models(simulator: Si
         assert (read["end"] and datetime.fromisoformat(read["end"])) == expected.end
         assert list(dict.fromkeys(read["channels"])) == list(expected.channels)
         assert read["direction"] == expected.direction
-        assert read["purposes"] == ["customer", "acd", "agent"]
-        assert set(read["segments"]) == {"interact"}
-        assert "nConnected" in read["metrics"]
+        assert read["purposes"][:2] == ["customer", "acd"]
+        assert {"interact"} <= set(read["segments"]) <= {"interact", "hold", "wrapup"}
+        assert {"nConnected", "tAcd"} <= set(read["metrics"])
+        assert len(read["agents"]) == len(read["wrap_up_codes"]) == read["purposes"].count("agent")
+        assert read["queues"]
+        assert len(read["divisions"]) == 1
     assert answer["one"] == answer["many"][ids[0]]
     assert datetime.fromisoformat(answer["operational"]["start"]) == conversation(ids[0]).start
     assert sum(answer["operational"]["channels"].values()) == len(conversation(ids[0]).channels)
     assert simulator.stats.logins == 1
+
+
+async def test_the_official_sdk_reads_a_conversation_as_it_grows(simulator: Simulator, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    begun = {"just-begun": 1, "in-the-queue": 40, "with-an-agent": 200, "after-call-work": 340, "over": 360}
+    simulator.tell(
+        *(
+            make_conversation(name, now - timedelta(seconds=ago), 360, outcome="answered", channels=["voice"])
+            for name, ago in begun.items()
+        )
+    )
+    options = simulator.options
+    answer = await _sdk(tmp_path, simulator.url, options.client_id, options.client_secret, *begun)
+    many = answer["many"]
+    assert {name: len(many[name]["purposes"]) for name in begun} == {
+        "just-begun": 1,
+        "in-the-queue": 2,
+        "with-an-agent": 3,
+        "after-call-work": 3,
+        "over": 3,
+    }
+    assert [name for name in begun if many[name]["disconnects"].count("client")] == ["after-call-work", "over"]
+    assert [name for name in begun if many[name]["wrap_up_codes"]] == ["over"]
+    assert [name for name in begun if many[name]["end"]] == ["over"]
+    for earlier, later in pairwise(many[name]["metrics"] for name in begun):
+        assert set(earlier) <= set(later)
 
 
 async def test_the_official_sdk_reports_a_refused_login_as_such(simulator: Simulator, tmp_path: Path) -> None:

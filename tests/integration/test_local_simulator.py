@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -9,7 +12,8 @@ import pytest
 
 from tests.conftest import StartSimulator
 from worker.events import utc_text
-from worker.local.simulator.conversations import conversation
+from worker.local.simulator.control import CONVERSATIONS
+from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
 
@@ -137,17 +141,76 @@ async def test_unknown_ids_are_left_out_of_a_batch_and_404_alone(
         assert (status, body["code"]) == (404, "not.found")
 
 
-async def test_analytics_knows_an_id_only_after_its_lag(
+async def test_analytics_knows_a_conversation_only_after_its_lag_from_when_it_began(
     start_simulator: StartSimulator, http: aiohttp.ClientSession
 ) -> None:
     simulator = await start_simulator(Options(requests=100_000, plan=FaultPlan(analytics_lag_seconds=0.3)))
     client = Client(simulator, http)
     await client.log_in()
-    asked = time.monotonic()
+    began = datetime.now(UTC)
+    simulator.tell(make_conversation("late", began, 60), make_conversation("old", began - timedelta(seconds=1), 60))
+    assert [one["conversationId"] for one in (await client.get(BATCH, "late", "old"))[1]["conversations"]] == ["old"]
+    assert (await client.get("/api/v2/conversations/late"))[0] == 200
     while not (await client.get(BATCH, "late"))[1]["conversations"]:
-        assert time.monotonic() - asked < 20
-    assert time.monotonic() - asked >= 0.3
-    assert (await client.get("/api/v2/conversations/also-late"))[0] == 200
+        assert datetime.now(UTC) - began < timedelta(seconds=20)
+    assert datetime.now(UTC) - began >= timedelta(seconds=0.3)
+
+
+async def test_a_conversation_told_over_the_network_gets_its_end_while_it_is_watched(
+    start_simulator: StartSimulator, http: aiohttp.ClientSession
+) -> None:
+    client = Client(await start_simulator(Options(requests=100_000)), http)
+    await client.log_in()
+    start = datetime.now(UTC)
+    told = make_conversation("unfolding", start, 0.5, end_after=0.5, outcome="answered")
+    never = make_conversation("never-ending", start, 0.5, end_after=None)
+    body = CONVERSATIONS.dump_python([told, never], mode="json")
+    assert await client.post("conversations", body) == (200, {"told": 2})
+    looks: list[dict[str, Any]] = []
+    while not looks or "conversationEnd" not in looks[-1]:
+        assert datetime.now(UTC) - start < timedelta(seconds=20)
+        looks.append((await client.get("/api/v2/analytics/conversations/unfolding/details"))[1])
+    assert told.end is not None
+    assert datetime.now(UTC) >= told.end
+    assert looks[-1] == told.analytics()
+    assert "conversationEnd" not in (await client.get("/api/v2/analytics/conversations/never-ending/details"))[1]
+    assert "endTime" not in (await client.get("/api/v2/conversations/never-ending"))[1]
+
+    known = (await client.get("/_simulator/conversations/unfolding"))[1]
+    assert known["conversation"] == CONVERSATIONS.dump_python([told], mode="json")[0]
+    assert len(known["asked"]) == len(looks)
+
+
+@pytest.mark.parametrize("body", [{}, [{"interaction_id": "a", "sessions": []}]])
+async def test_what_is_no_conversation_is_not_told(client: Client, body: Any) -> None:
+    status, answer = await client.post("conversations", body)
+    assert status == 400
+    assert answer["error"]
+
+
+async def test_a_slow_answer_shows_what_was_there_when_it_was_asked_for(simulator: Simulator, client: Client) -> None:
+    simulator.faults.plan = FaultPlan(slow_share=1, slow_seconds=1.2)
+    start = datetime.now(UTC)
+    told = make_conversation("asked-early", start, 60, end_after=None, channels=["voice"])
+    ended = replace(told, end=told.start + timedelta(seconds=1))
+    simulator.tell(ended)
+    _, body, headers = await client.get(BATCH, "asked-early")
+    (asked,) = simulator.stats.asked["asked-early"]
+    assert asked < ended.start + timedelta(seconds=1)
+    assert "conversationEnd" not in body["conversations"][0]
+    # The header has whole seconds.
+    assert parsedate_to_datetime(headers["Date"]) >= asked + timedelta(seconds=0.2)
+
+
+async def test_it_is_noted_when_each_id_was_asked_for(simulator: Simulator, client: Client) -> None:
+    before = datetime.now(UTC)
+    await client.get(BATCH, "a", "b", "b")
+    await client.get("/api/v2/conversations/a")
+    simulator.throttle(30)
+    await client.get(BATCH, "a")
+    assert {name: len(times) for name, times in simulator.stats.asked.items()} == {"a": 2, "b": 1}
+    assert simulator.stats.ids_asked == 3
+    assert all(before <= moment <= datetime.now(UTC) for moment in simulator.stats.asked["a"])
 
 
 async def test_a_request_beyond_the_limit_is_429_until_the_window_has_moved_on(
@@ -208,6 +271,7 @@ async def test_the_stats_tell_requests_batches_and_logins(client: Client) -> Non
     assert stats["requests"] == {"batch": 2, "conversation": 1}
     assert stats["batches"] == {"requests": 2, "ids": 4, "mean": 2.0, "largest": 3}
     assert (stats["logins"], stats["tokens"], stats["rate_limited"], stats["ids_answered"]) == (1, 1, 0, 5)
+    assert (stats["ids_asked"], stats["interactions_asked"]) == (5, 3)
     await client.post("reset", {})
     assert (await client.get("/_simulator/stats"))[1]["requests_total"] == 0
 

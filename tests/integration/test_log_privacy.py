@@ -164,7 +164,9 @@ def worker_logs(directory: Path) -> list[str]:
 
 async def trouble(world: World) -> list[str]:
     """Every fault of the demo, refused logins, events and details with personal data; what was written besides logs."""
-    await Script(world, Accounting(world.clients, world.settings), EVENTS, rate=40, faults=True).play()
+    await Script(
+        world, Accounting(world.clients, world.settings, world.simulator.seen), EVENTS, rate=40, faults=True
+    ).play()
     odd = [event.envelope(f"odd-{n}") for n, event in enumerate(make_events(3, "seed", id_prefix=ODD))]
     await send_bodies(world.clients, world.settings["EVENT_QUEUE_URL"], private_bodies() + odd, Pace(0))
     demo = world.simulator.faults.plan

@@ -54,7 +54,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
             running_world(directory, workers=2, faults=True) as world,
             running_prometheus(directory / "prometheus", world.worker_urls) as prometheus,
         ):
-            accounting = Accounting(world.clients, world.settings)
+            accounting = Accounting(world.clients, world.settings, world.simulator.seen)
             demo = world.simulator.faults.plan
             world.simulator.faults.plan = replace(demo, outage=True)
             script = asyncio.create_task(Script(world, accounting, EVENTS, rate=40, faults=True).play())

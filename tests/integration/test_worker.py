@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from tests.conftest import Stack
 from tests.unit.samples import partner, seed
 from tests.worker_process import WorkerProcess, until, worker_process
 from worker.events import parse_event, utc_text
-from worker.local.simulator.conversations import conversation
+from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
 
@@ -274,6 +275,7 @@ async def test_analytics_that_is_late_is_waited_for(
     worker = await start_worker()
     simulator.faults.plan = FaultPlan(analytics_lag_seconds=1.5)
     interaction_id = new_id()
+    simulator.tell(make_conversation(interaction_id, datetime.now(UTC), 0))
     await send(stack, seed(interaction_id))
     await stored(stack, interaction_id)
     outcomes = [line["outcome"] for line in worker.lines("attempt")]

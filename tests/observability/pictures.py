@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.observability.picture import draw
 from tests.observability.prometheus import running_prometheus
 from worker.local.demo.world import World, running_world
+from worker.local.simulator.conversations import make_conversation
 from worker.local.traffic import Pace, make_events, malformed_bodies, put_events, send_bodies
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -118,7 +119,9 @@ async def _publish(world: World, rate: float, seconds: float) -> None:
     pace = Pace(rate)
     for _ in range(int(rate * seconds / pace.batch)):
         await pace.wait(pace.batch)
-        await put_events(world.clients, make_events(pace.batch, "seed"), Pace(0))
+        events = make_events(pace.batch, "seed")
+        world.simulator.tell(*(make_conversation(event.interaction_id, event.time, 0) for event in events))
+        await put_events(world.clients, events, Pace(0))
 
 
 def main(names: list[str]) -> None:

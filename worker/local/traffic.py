@@ -5,14 +5,16 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from worker.events import utc_text
 from worker.local.aws import Clients
 from worker.local.bootstrap import EVENT_DETAIL_TYPE, EVENT_SOURCE
+from worker.local.simulator.conversations import Conversation, make_conversation
+from worker.local.topics import topics
 
 Shape = Literal["seed", "genesys"]
 
@@ -23,8 +25,7 @@ _ATTEMPTS = 5
 _ACCOUNT = "000000000000"
 _REGION = "us-east-1"
 _PARTNER = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/made-up"
-_SEED_TYPES = ("conversation.start", "conversation.end", "conversation.updated")
-_PARTNER_TYPES = ("customer.start", "customer.end", "acd.start", "user.end")
+_TYPES = ("customer.start", "customer.end", "acd.start", "user.end")
 
 
 class PublishError(Exception):
@@ -81,10 +82,41 @@ class Event:
 
 
 def make_events(count: int, shape: Shape, *, id_prefix: str = "") -> list[Event]:
-    """So many events of now, each of an interaction of its own."""
-    types = _SEED_TYPES if shape == "seed" else _PARTNER_TYPES
+    """So many events of now, each of an interaction of its own that no simulator was told of."""
     now = datetime.now(UTC)
-    return [Event(f"{id_prefix}{uuid.uuid4()}", random.choice(types), now, shape) for _ in range(count)]
+    return [Event(f"{id_prefix}{uuid.uuid4()}", random.choice(_TYPES), now, shape) for _ in range(count)]
+
+
+def make_conversations(
+    count: int, *, start: datetime, rate: float, spread: float, id_prefix: str = ""
+) -> list[Conversation]:
+    """So many conversations of `spread` seconds, which begin from `start` on, `rate` a second; 0: all at once."""
+    return [
+        make_conversation(
+            f"{id_prefix}{uuid.uuid4()}", start + timedelta(seconds=index / rate if rate else 0.0), spread
+        )
+        for index in range(count)
+    ]
+
+
+def events_of(conversation: Conversation, count: int, shape: Shape) -> list[Event]:
+    """`count` events that are sent of a conversation, in order, each with the time at which it happens."""
+    return [Event(conversation.interaction_id, name, moment, shape) for name, moment in topics(conversation, count)]
+
+
+async def when_due(events: Sequence[Event]) -> AsyncIterator[Sequence[Event]]:
+    """The events in slices of up to ten, none before its time has come; they are in the order of their times."""
+    sent = 0
+    while sent < len(events):
+        now = datetime.now(UTC)
+        due = sent
+        while due < min(len(events), sent + _BATCH) and events[due].time <= now:
+            due += 1
+        if due == sent:
+            await asyncio.sleep((events[sent].time - now).total_seconds())
+            continue
+        yield events[sent:due]
+        sent = due
 
 
 def malformed_bodies(count: int, *, start: int = 0) -> list[str]:

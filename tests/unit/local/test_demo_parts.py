@@ -43,22 +43,39 @@ def test_an_account_is_complete_only_with_every_event_stored_or_a_dead_letter(ac
 
 
 def test_the_result_names_every_category_and_explains_the_dead_letters() -> None:
-    account = Account(events=5, stored=2, reasons=Counter({"invalid_json": 1}), lost=1, open=1, latencies=[1.0, 3.0])
+    account = Account(
+        events=5,
+        interactions=3,
+        stored=2,
+        reasons=Counter({"invalid_json": 1}),
+        lost=1,
+        open=1,
+        executions=7,
+        covered=1,
+        latencies=[1.0, 3.0],
+    )
     result = summary(account, Stats().as_dict(), 1.234)
-    assert {name: result[name] for name in ("events", "stored", "dead_lettered", "duplicates", "lost", "seconds")} == {
+    expected = {
         "events": 5,
+        "interactions": 3,
         "stored": 2,
         "dead_lettered": 1,
         "duplicates": 0,
         "lost": 1,
+        "executions": 7,
+        "covered": 1,
         "seconds": 1.23,
     }
+    assert {name: result[name] for name in expected} == expected
     console = Console(file=io.StringIO(), width=120)
     print_result(console, json.loads(json.dumps(result)))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "nowhere to be found" in shown
     assert "the body is not JSON" in shown
     assert "median 1.0 s" in shown
+    assert "of 3 interactions" in shown
+    assert "needed no execution of their own" in shown
+    assert "7 executions" in shown
 
 
 @pytest.mark.parametrize("shape", ["seed", "genesys"])

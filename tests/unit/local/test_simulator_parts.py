@@ -1,11 +1,7 @@
 """The simulator's parts that know time and chance, on clocks of our own."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 
-from worker.local.simulator.conversations import conversation
 from worker.local.simulator.faults import FaultPlan, FaultSource
 from worker.local.simulator.limiter import SlidingWindow
 from worker.local.simulator.tokens import Tokens
@@ -105,35 +101,3 @@ def test_a_whole_number_is_good_for_a_share() -> None:
     assert FaultPlan().changed({"error_share": 1, "missing_prefix": "x"}) == FaultPlan(
         error_share=1, missing_prefix="x"
     )
-
-
-def test_a_conversation_is_always_told_alike_and_differs_from_others() -> None:
-    conversation.cache_clear()
-    first = conversation("made-up-1")
-    conversation.cache_clear()
-    assert conversation("made-up-1") == first
-    starts = {conversation(f"made-up-{index}").start for index in range(500)}
-    assert len(starts) == 500
-    assert all(datetime(2026, 1, 1, tzinfo=UTC) <= start < datetime(2026, 11, 1, tzinfo=UTC) for start in starts)
-
-
-def test_every_kind_of_channel_and_conversations_still_going_on_occur() -> None:
-    many = [conversation(f"made-up-{index}") for index in range(500)]
-    assert {channel for one in many for channel in one.channels} == {"voice", "chat", "email", "message", "callback"}
-    assert {len(one.channels) for one in many} == {1, 2, 3}
-    assert {one.end is None for one in many} == {True, False}
-
-
-def test_all_forms_of_a_conversation_agree_on_start_and_channels() -> None:
-    one = next(c for c in (conversation(f"x{index}") for index in range(100)) if len(c.channels) == 3)
-    analytics, operational, plain = one.analytics(), one.operational(), one.plain()
-    media: list[str] = []
-    for participant in analytics["participants"]:
-        media += [session["mediaType"] for session in participant["sessions"]]
-    assert list(dict.fromkeys(media)) == list(one.channels) == plain["channels"]
-    assert analytics["conversationStart"] == operational["startTime"] == plain["startTime"]
-    assert sum(isinstance(operational["participants"][0].get(kind), list) for kind in _KINDS) == 3
-    json.dumps([analytics, operational, plain])
-
-
-_KINDS = ("calls", "chats", "emails", "messages", "callbacks")

@@ -18,8 +18,9 @@ from worker.local.demo.accounting import Account, Accounting
 from worker.local.demo.display import Display, Glance, print_result, summary
 from worker.local.demo.fleet import WorldError
 from worker.local.demo.script import Script
-from worker.local.demo.world import World, running_world
+from worker.local.demo.world import DETAILS_LAG_SECONDS, World, running_world
 from worker.local.emulator import EmulatorError
+from worker.local.publish import add_unfolding_arguments
 from worker.local.traffic import PublishError
 
 _LOOK_SECONDS = 0.4
@@ -33,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "events through EventBridge and shows what became of every one. Needs no AWS account and no Docker, and leaves "
         "nothing running. The exit status is 0 only when all events are accounted for."
     )
-    parser.add_argument("--events", type=positive, default=500, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--events", type=positive, default=500, help="how many interactions send events (default: %(default)s)"
+    )
+    add_unfolding_arguments(parser, events_per_interaction=4, spread=2.0)
     parser.add_argument("--workers", type=positive, default=2, help="worker processes (default: %(default)s)")
     parser.add_argument(
         "--faults",
@@ -42,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "duplicate events",
     )
     parser.add_argument(
-        "--rate", type=amount, default=100.0, help="events published a second; 0 is all at once (default: 100)"
+        "--rate", type=amount, default=100.0, help="events published per second; 0 is all at once (default: 100)"
     )
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with the URLs printed, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print a machine-readable summary as the last line")
@@ -79,20 +83,31 @@ async def _until_signal(args: argparse.Namespace, console: Console, directory: P
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
     try:
-        account = await work
+        everything_is_accounted_for = await work
     except asyncio.CancelledError:
         print("interrupted; everything is stopped", file=sys.stderr)
         return 128 + received[0]
-    return 0 if account.complete and account.events == args.events else 1
+    return 0 if everything_is_accounted_for else 1
 
 
-async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> Account:
+async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> bool:
+    """Whether every event is where it should be."""
     console.print(f"starting the AWS emulator, the Genesys Cloud simulator and {args.workers} workers")
     async with running_world(directory, workers=args.workers, faults=args.faults) as world:
-        accounting = Accounting(world.clients, world.settings)
+        accounting = Accounting(
+            world.clients, world.settings, world.simulator.seen, details_lag_seconds=DETAILS_LAG_SECONDS
+        )
         start = time.monotonic()
-        script = Script(world, accounting, args.events, rate=args.rate, faults=args.faults)
-        with Display(console, args.events) as display:
+        script = Script(
+            world,
+            accounting,
+            args.events,
+            rate=args.rate,
+            faults=args.faults,
+            events_per_interaction=args.events_per_interaction,
+            spread=args.spread,
+        )
+        with Display(console, script.events) as display:
             account = await _watch(world, accounting, script, display, args)
         result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
         print_result(console, result)
@@ -104,7 +119,7 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
             print(json.dumps(result), flush=True)
         if args.keep:
             await _until_interrupted()
-    return account
+    return account.complete and account.events == script.events
 
 
 async def _watch(
@@ -119,7 +134,7 @@ async def _watch(
         while True:
             world.check()
             counts = await accounting.counts()
-            glance = Glance(args.events, accounting.events, **counts, stats=world.simulator.stats.as_dict())
+            glance = Glance(script.events, accounting.events, **counts, stats=world.simulator.stats.as_dict())
             display.show(glance)
             if publishing.done():
                 publishing.result()

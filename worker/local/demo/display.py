@@ -44,7 +44,7 @@ class Glance:
 
     @property
     def all_seen(self) -> bool:
-        """Whether as many items and dead letters are there as events were sent."""
+        """Whether items cover, or dead letters hold, as many events as were sent."""
         return self.stored + self.dead_lettered >= self.published
 
     def text(self) -> str:
@@ -110,12 +110,15 @@ def summary(account: Account, stats: Mapping[str, Any], seconds: float) -> dict[
     """The machine-readable result."""
     return {
         "events": account.events,
+        "interactions": account.interactions,
         "stored": account.stored,
         "dead_lettered": account.dead_lettered,
         "duplicates": account.duplicates,
         "lost": account.lost,
         "open": account.open,
         "wrong": account.wrong,
+        "executions": account.executions,
+        "covered": account.covered,
         "seconds": round(seconds, 2),
         "dead_letters": dict(account.reasons),
         "latency_seconds": {
@@ -138,28 +141,32 @@ def print_result(console: Console, result: Mapping[str, Any]) -> None:
     table.add_column("", no_wrap=True)
     table.add_column("events", justify="right")
     table.add_column("")
-    table.add_row("published", str(result["events"]), f"in {result['seconds']} s")
-    table.add_row("stored", str(result["stored"]), "with the right start time and channels")
+    table.add_row(
+        "published", str(result["events"]), f"of {result['interactions']} interactions, in {result['seconds']} s"
+    )
+    table.add_row("stored", str(result["stored"]), "with what the simulator showed when it was asked")
     table.add_row(
         "dead-lettered", str(result["dead_lettered"]), "each with a reason, see below" if result["dead_letters"] else ""
     )
     for name, meaning in (
-        ("wrong", "stored with something else than was answered"),
+        ("wrong", "stored with something else than was shown"),
         ("open", "still in the queue or in a running execution"),
         ("lost", "nowhere to be found"),
     ):
         table.add_row(name, str(result[name]), meaning if result[name] else "")
     table.add_section()
+    table.add_row("covered", str(result["covered"]), "needed no execution of their own" if result["covered"] else "")
     table.add_row(
         "duplicates", str(result["duplicates"]), "delivered twice, one effect" if result["duplicates"] else ""
     )
     console.print(table)
     if result["dead_letters"]:
         console.print(_letters(result["dead_letters"]))
+    console.print(f"Step Functions: {result['executions']} executions")
     latency, genesys = result["latency_seconds"], result["genesys"]
     statuses = ", ".join(f"{_STATUSES.get(status, status)} {count}" for status, count in genesys["statuses"].items())
     console.print(
-        f"From event to stored item: median {latency['p50']} s, p95 {latency['p95']} s, p99 {latency['p99']} s, "
+        f"From newest event to stored item: median {latency['p50']} s, p95 {latency['p95']} s, p99 {latency['p99']} s, "
         f"longest {latency['max']} s"
     )
     console.print(

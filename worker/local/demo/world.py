@@ -19,6 +19,8 @@ from worker.settings import Settings
 MISSING_PREFIX = "missing-"
 """With faults, interactions whose id starts so are unknown to the simulator for ever."""
 
+DETAILS_LAG_SECONDS = 1
+"""The simulator's details know at once what happened; a second is more than its clock and the workers' may differ."""
 _WAIT_SCALE = 0.05
 """Retry intervals of minutes in production pass in seconds here."""
 _EXTENSIONS = {"details_transform", "event_reader"}
@@ -90,6 +92,7 @@ def _worker_environment(settings: Mapping[str, str], simulator: Simulator) -> di
         **simulator.environment,
         "MAX_CONCURRENCY": "50",
         "NOT_FOUND_AFTER_SECONDS": "5",
+        "DETAILS_LAG_SECONDS": str(DETAILS_LAG_SECONDS),
         "DRAIN_SECONDS": "1",
         "HTTP_HOST": "127.0.0.1",
         "LOG_FORMAT": "json",

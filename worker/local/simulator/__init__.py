@@ -18,8 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.description = (
         "Simulates Genesys Cloud: POST /oauth/token and the conversation endpoints under /api/v2. One logs in with the "
-        "GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET of the environment. Every legal id exists and is always answered "
-        "alike. GET /_simulator/stats shows what was asked; POST /_simulator/faults changes the faults, "
+        "GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET of the environment. Every legal id exists: a conversation that "
+        "was told of with POST /_simulator/conversations, as `publish` does, unfolds in time; any other has ended and "
+        "is always answered alike. GET /_simulator/stats shows what was asked, GET /_simulator/conversations/ID what "
+        "is known of one; POST /_simulator/faults changes the faults, "
         '/_simulator/revoke ends all tokens, /_simulator/throttle {"seconds": 30} answers 429 for a while.'
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--analytics-lag",
         type=amount,
         default=0.0,
-        help="seconds for which analytics does not know an id after it is first asked for",
+        help="seconds that analytics takes to know what happened in a conversation that was told of (default: 0)",
     )
     faults.add_argument("--seed", type=int, default=1, help="of the random faults (default: 1)")
 

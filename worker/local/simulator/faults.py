@@ -31,7 +31,7 @@ class FaultPlan:
     poison_prefix: str = ""
     """A request that names an id that starts so is answered with 500; empty: none."""
     analytics_lag_seconds: float = 0.0
-    """For how long after it is first asked for, an id is unknown to analytics."""
+    """How long analytics takes to know what happened. The operational endpoint knows at once."""
 
     def changed(self, changes: dict[str, Any]) -> Self:
         """The plan with some fields changed. Raises ValueError for an unknown field or a wrong kind of value."""

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from worker.events import INTERACTION_ID
 from worker.local.simulator import replies
 from worker.local.simulator.control import control_routes
-from worker.local.simulator.conversations import Conversation, conversation
+from worker.local.simulator.conversations import Conversation, Conversations
 from worker.local.simulator.faults import FaultPlan, FaultSource
 from worker.local.simulator.limiter import SlidingWindow
 from worker.local.simulator.stats import Stats
@@ -23,6 +24,8 @@ from worker.local.simulator.tokens import Tokens
 
 MOST_IDS = 100
 _BATCH_PATH = "/api/v2/analytics/conversations/details"
+_LARGEST_BODY = 64 * 2**20
+"""Many conversations may be told of at once."""
 _GRACE_SECONDS = 1.0
 """How long after the first 429 of a throttle other requests may still arrive without counting as impolite."""
 
@@ -49,13 +52,13 @@ class Simulator:
     def __init__(self, options: Options | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.options = options or Options()
         self.stats = Stats()
+        self.conversations = Conversations()
         self.tokens = Tokens(self.options.token_seconds, self.options.most_tokens)
         self.limiter = SlidingWindow(self.options.requests, self.options.window_seconds)
         self.faults = FaultSource(self.options.plan, self.options.seed)
         self.url = ""
         self._throttled_until = 0.0
         self._told_at: float | None = None
-        self._first_asked: dict[str, float] = {}
         self._address = (host, port)
         self._runner: web.AppRunner | None = None
 
@@ -89,9 +92,21 @@ class Simulator:
         self._throttled_until = time.monotonic() + seconds
         self._told_at = None
 
+    def tell(self, *conversations: Conversation) -> None:
+        """From now on these conversations unfold as they say."""
+        self.conversations.tell(conversations)
+
+    def seen(self, interaction_id: str, at: datetime, *, lagging: bool = True) -> Conversation | None:
+        """The conversation as a request at this time sees it, `lagging` by analytics; None: not known yet."""
+        plan = self.faults.plan
+        if plan.missing_prefix and interaction_id.startswith(plan.missing_prefix):
+            return None
+        lag = timedelta(seconds=plan.analytics_lag_seconds if lagging else 0)
+        return self.conversations.seen(interaction_id, at - lag)
+
     def application(self) -> web.Application:
         """Login, API and the control endpoints under `/_simulator/`."""
-        app = web.Application(middlewares=[_correlate])
+        app = web.Application(middlewares=[_correlate], client_max_size=_LARGEST_BODY)
         app.add_routes(
             [
                 web.post("/oauth/token", self._login),
@@ -156,9 +171,10 @@ class Simulator:
             if refusal is not None:
                 self.stats.statuses[refusal.status] += 1
                 return refusal
+            # A late answer shows what was there when the request came, like one that is computed slowly.
+            answer = await handler(request)
             if fault == "slow":
                 await asyncio.sleep(self.faults.plan.slow_seconds)
-            answer = await handler(request)
             if fault == "cut_off":
                 self.stats.statuses[0] += 1
                 return await _cut_off(request, answer)
@@ -204,7 +220,8 @@ class Simulator:
             return replies.api_error(400, "bad.request", "an id is not a conversation id")
         if self._poisoned(ids):
             return replies.api_error(500, "internal.server.error", "an id that cannot be answered")
-        known = [conversation(one) for one in dict.fromkeys(ids) if self._exists(one, lagging=True)]
+        found = [self._look_up(one, lagging=True) for one in dict.fromkeys(ids)]
+        known = [one for one in found if one is not None]
         self.stats.ids_answered += len(known)
         # Not in the order asked for, since the API promises none.
         known.sort(key=lambda one: one.start)
@@ -215,10 +232,13 @@ class Simulator:
             interaction_id = request.match_info["id"]
             if self._poisoned([interaction_id]):
                 return replies.api_error(500, "internal.server.error", "an id that cannot be answered")
-            if not INTERACTION_ID.match(interaction_id) or not self._exists(interaction_id, lagging=lagging):
+            if not INTERACTION_ID.match(interaction_id):
+                return replies.api_error(404, "not.found", "no such conversation")
+            found = self._look_up(interaction_id, lagging=lagging)
+            if found is None:
                 return replies.api_error(404, "not.found", "no such conversation")
             self.stats.ids_answered += 1
-            return web.json_response(show(conversation(interaction_id)))
+            return web.json_response(show(found))
 
         return handle
 
@@ -229,14 +249,11 @@ class Simulator:
         prefix = self.faults.plan.poison_prefix
         return bool(prefix) and any(one.startswith(prefix) for one in ids)
 
-    def _exists(self, interaction_id: str, *, lagging: bool) -> bool:
-        plan = self.faults.plan
-        if plan.missing_prefix and interaction_id.startswith(plan.missing_prefix):
-            return False
-        if not lagging or not plan.analytics_lag_seconds:
-            return True
-        now = time.monotonic()
-        return now - self._first_asked.setdefault(interaction_id, now) >= plan.analytics_lag_seconds
+    def _look_up(self, interaction_id: str, *, lagging: bool) -> Conversation | None:
+        """What is known now; the question is noted."""
+        now = datetime.now(UTC)
+        self.stats.asked.setdefault(interaction_id, []).append(now)
+        return self.seen(interaction_id, now, lagging=lagging)
 
 
 @web.middleware

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -20,6 +21,13 @@ class Stats:
     batch_sizes: Counter[int] = field(default_factory=Counter)
     """Batched requests that passed the rate limit, by the number of ids in them."""
     ids_answered: int = 0
+    asked: dict[str, list[datetime]] = field(default_factory=dict)
+    """When each id was asked for, in requests that passed the rate limit; twice in one request is once."""
+
+    @property
+    def ids_asked(self) -> int:
+        """How many ids were asked for over all requests: what the details cost of the allowance."""
+        return sum(len(times) for times in self.asked.values())
 
     def as_dict(self) -> dict[str, Any]:
         batches, ids = self.batch_sizes.total(), sum(size * count for size, count in self.batch_sizes.items())
@@ -32,7 +40,9 @@ class Stats:
             "logins": self.logins,
             "logins_refused": self.logins_refused,
             "during_throttle": self.during_throttle,
+            "ids_asked": self.ids_asked,
             "ids_answered": self.ids_answered,
+            "interactions_asked": len(self.asked),
             "batches": {
                 "requests": batches,
                 "ids": ids,
