@@ -53,7 +53,7 @@ Probes = dict[str, Callable[[], Awaitable[object]]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`run` takes no arguments: all is set by environment variables."""
-    parser.epilog = "Settings are environment variables or lines of a .env file; the README lists them."
+    parser.epilog = "Settings are environment variables, or lines of the file; the README lists them."
 
 
 def run(_: argparse.Namespace) -> int:

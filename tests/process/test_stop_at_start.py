@@ -19,12 +19,22 @@ def catches(process_id: int, number: signal.Signals) -> bool:
     return False
 
 
-@pytest.mark.parametrize("late_seconds", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("late_seconds", "arguments"),
+    [
+        (0.0, []),
+        (0.2, []),
+        (0.5, []),
+        (1.0, []),
+        (0.0, ["--env-file", os.devnull]),
+        (0.0, [f"--env-file={os.devnull}"]),
+    ],
+)
 async def test_sigterm_at_any_moment_of_the_start_ends_with_status_0(
-    worker_environment: dict[str, str], late_seconds: float
+    worker_environment: dict[str, str], late_seconds: float, arguments: list[str]
 ) -> None:
     with subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "worker"],
+        [sys.executable, "-m", "worker", *arguments],
         env=os.environ | worker_environment | {"DRAIN_SECONDS": "1"},
         stdout=subprocess.DEVNULL,
     ) as process:

@@ -57,7 +57,7 @@ _ANSWERS = frozenset(
 """Error codes that are answers, not failures."""
 
 POLL_READ_SECONDS = 70
-"""GetActivityTask holds a poll for up to 60 s, and its documentation asks for a time-out of at least 65 s."""
+"""GetActivityTask holds a poll for up to 60 s, and its documentation asks for a timeout of at least 65 s."""
 
 _COMMON: dict[str, Any] = {
     # botocore otherwise builds this header anew for each call, about a sixth of a call's CPU.
@@ -97,9 +97,8 @@ def new_session() -> AioSession:
     if region := os.environ.get("AWS_REGION"):
         session.set_config_variable("region", region)
     if not session.get_config_variable("region"):
-        raise SettingsError(
-            Problem("AWS_REGION", "is required and not set (the AWS region of the queues and the state machine)")
-        )
+        text = "is required and not set (the AWS region of the queues and the state machine)"
+        raise SettingsError(Problem("AWS_REGION", text, missing=True))
     return session
 
 
@@ -107,7 +106,7 @@ async def require_credentials(session: AioSession) -> None:
     """Raises SettingsError when the usual AWS credential chain finds nothing."""
     if await session.get_credentials() is None:
         fix = "set the usual variables, a profile or a task role (any made-up pair works with a local emulator)"
-        raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix))
+        raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix, missing=True))
 
 
 def error_code(error: BaseException) -> str:
