@@ -61,10 +61,10 @@ async def test_what_arrives_is_signed_as_botocore_signs_it(
     token: str | None, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every call of the running service, with a user's keys and with those of a role; all take the short way."""
-    monkeypatch.setattr(SigV4Auth, "add_auth", None)
     if token:
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
     async with open_clients(new_session(), PrometheusMetrics(), slots=1, receivers=1) as clients:
+        monkeypatch.setattr(SigV4Auth, "add_auth", None)
         queue = "https://sqs.us-east-1.amazonaws.com/000000000000/events"
         await clients.sqs_poll.receive_message(QueueUrl=queue)
         await clients.sqs.delete_message_batch(QueueUrl=queue, Entries=[{"Id": "0", "ReceiptHandle": "r"}])
