@@ -16,7 +16,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from worker import __version__
-from worker.aws.definitions import load_lean
 from worker.aws.signing import sign_in_one_pass
 from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
@@ -92,7 +91,6 @@ def new_session() -> AioSession:
     Raises SettingsError when no region is configured.
     """
     session = get_session()
-    load_lean(session)
     # botocore itself reads AWS_DEFAULT_REGION only, the newer SDKs and ECS use AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
         session.set_config_variable("region", region)
