@@ -43,7 +43,7 @@ from worker.telemetry.metrics import PrometheusMetrics
 
 _GC_ALLOCATIONS = 10_000
 """Growth in objects between two rounds of the garbage collector. At the default of 700, and with the SDK's models in
-each full round, they took about a tenth of an interaction's CPU (ADR 0030)."""
+each full round, they took about a tenth of an interaction's CPU (ADR 0031)."""
 
 log = structlog.get_logger()
 
