@@ -44,12 +44,15 @@ class Entry:
         return "deleted" if self.half == "queue" else "succeeded"
 
 
+def subject(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command of a module of `bench.subjects` that runs with what production has."""
+    return (str(environment.production()), "-m", f"bench.subjects.{module}", *arguments)
+
+
 def floor(name: str, *options: str, half: Half = "whole") -> Entry:
     """The bare loop, with client settings by option."""
-    python = str(environment.production())
     roles = {"whole": "intake,activity", "activity": "activity", "queue": "intake"}[half]
-    command = (python, "-m", "bench.subjects.floor", "--slots", str(SLOTS), "--roles", roles, *options)
-    return Entry(name, command, half)
+    return Entry(name, subject("floor", "--slots", str(SLOTS), "--roles", roles, *options), half)
 
 
 def service(name: str, *, batched: bool = False, slots: int = SLOTS, half: Half = "whole", **settings: str) -> Entry:

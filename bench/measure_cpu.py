@@ -4,6 +4,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from bench import catalog
@@ -87,6 +88,13 @@ def levers(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:
     """What each public client setting is worth to the bare loop."""
     entries = [catalog.floor("floor"), *(catalog.floor(name, *options) for name, options in _LEVERS.items())]
     return compare(interleaved(stub, entries, rounds=rounds, count=count), "floor")
+
+
+def signer(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:
+    """What the one-pass signer is worth: the service with it and with botocore's own."""
+    own = catalog.service("service, one request each")
+    plain = replace(catalog.service("service, botocore's signer"), command=catalog.subject("botocore_signer"))
+    return compare(interleaved(stub, [catalog.floor("floor"), own, plain], rounds=rounds, count=count), "floor")
 
 
 def peers(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:

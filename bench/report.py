@@ -72,6 +72,11 @@ def _levers(figures: Figures, directory: Path) -> str:
     return "## Client settings\n\n" + text + "![Client settings](settings.svg)\n\n" + _comparison(figures)
 
 
+def _signer(figures: Figures, _: Path) -> str:
+    text = "What the one exception is worth: the service with its own signer and with botocore's (ADR 0031).\n\n"
+    return "## The signer\n\n" + text + _comparison(figures)
+
+
 def _peers(figures: Figures, directory: Path) -> str:
     text = "## What else one could pick\n\nEach against the floor of the half of the work that it does.\n\n"
     rows = []
@@ -163,6 +168,7 @@ def _workers(figures: list[dict[str, float]], _: Path) -> str:
 _SECTIONS: dict[str, Callable[[Any, Path], str]] = {
     "floor": _floor,
     "levers": _levers,
+    "signer": _signer,
     "peers": _peers,
     "latency": _latency,
     "memory": _memory,

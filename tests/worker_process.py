@@ -33,9 +33,10 @@ async def until(condition: Callable[[], Any], seconds: float = 45.0) -> Any:
 class WorkerProcess:
     """`python -m worker run`."""
 
-    def __init__(self, environment: Mapping[str, str], output: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], output: Path, *arguments: str) -> None:
         self._output = output
-        self.child = Child("worker", ["run"], environment={"LOG_FORMAT": "json", **environment}, output=output)
+        environment = {"LOG_FORMAT": "json", **environment}
+        self.child = Child("worker", ["run", *arguments], environment=environment, output=output)
 
     def text(self) -> str:
         """All that it has written."""
@@ -82,9 +83,9 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(environment: Mapping[str, str], output: Path) -> AsyncIterator[WorkerProcess]:
-    """A started worker, which ends with the context."""
-    worker = WorkerProcess(environment, output)
+async def worker_process(environment: Mapping[str, str], output: Path, *arguments: str) -> AsyncIterator[WorkerProcess]:
+    """A started worker with these arguments, which ends with the context."""
+    worker = WorkerProcess(environment, output, *arguments)
     with worker.child:
         await worker.started()
         yield worker

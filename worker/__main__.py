@@ -10,9 +10,9 @@ def _end_before_the_start(number: int, _: object) -> None:  # noqa: ARG001 -- th
     os._exit(0)
 
 
-if sys.argv[1:2] in ([], ["run"]):
+if sys.argv[1:2] in ([], ["run"], ["--env-file"]) or sys.argv[1].startswith("--env-file="):
     # The service's own handlers come with its event loop, after a second or more of imports. Until then a first process
-    # of a container would not get SIGTERM at all, and would start to work for as long as its stop time-out lasts.
+    # of a container would not get SIGTERM at all, and would start to work for as long as its stop timeout lasts.
     signal.signal(signal.SIGTERM, _end_before_the_start)
 
 from worker.cli import main  # noqa: E402

@@ -34,7 +34,7 @@ from worker.wiring import Aws, open_aws, open_genesys
 
 _GC_ALLOCATIONS = 10_000
 """Growth in objects between two rounds of the garbage collector. At the default of 700, and with the SDK's models in
-each full round, they took about a tenth of an interaction's CPU (ADR 0030)."""
+each full round, they took about a tenth of an interaction's CPU (ADR 0031)."""
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ Probes = dict[str, Callable[[], Awaitable[object]]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`run` takes no arguments: all is set by environment variables."""
-    parser.epilog = "Settings are environment variables or lines of a .env file; the README lists them."
+    parser.epilog = "Settings are environment variables, or lines of the file; the README lists them."
 
 
 def run(_: argparse.Namespace) -> int:

@@ -8,11 +8,12 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from dotenv import load_dotenv
-
-from worker.settings import SettingsError
+from worker import env_file
+from worker.settings import Problem, SettingsError
 
 PROGRAM = "interaction-worker"
 
@@ -49,15 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"{PROGRAM}: there is no command {name!r}\n\n{_overview()}", file=sys.stderr)
         return 2
-    # Into the environment, not into Settings: so that the AWS_* variables of a .env file reach botocore too.
-    load_dotenv(".env")
     try:
         return _run(name, rest)
-    except SettingsError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose sub-commands, too, take `--env-file`: argparse makes their parsers of the same class."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_argument(
+            "--env-file",
+            type=Path,
+            # A sub-command that is not given it does not take it back from its command.
+            default=argparse.SUPPRESS,
+            metavar="FILE",
+            help="read settings from this file, as NAME=value lines; variables of the environment win over it",
+        )
 
 
 def _run(name: str, rest: list[str]) -> int:
@@ -75,13 +86,29 @@ def _run(name: str, rest: list[str]) -> int:
             raise
         print(f"{name}: {error.name} is missing; in the project's folder: pip install '.[local]'", file=sys.stderr)
         return 2
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=command.does)
+    parser = _Parser(prog=f"{PROGRAM} {name}", description=command.does)
     module.add_arguments(parser)
-    status: int = module.run(parser.parse_args(rest))
+    arguments = parser.parse_args(rest)
+    file: Path | None = getattr(arguments, "env_file", None)
+    try:
+        if file is not None:
+            env_file.load(file)
+        status: int = module.run(arguments)
+    except SettingsError as error:
+        print(*(_told(problem, file) for problem in error.problems), sep="\n", file=sys.stderr)
+        return 2
     return status
+
+
+def _told(problem: Problem, file: Path | None) -> Problem:
+    """The problem; where a `.env` file may be what is expected to be read, with the option that reads it."""
+    if not problem.missing or file is not None or not Path(".env").is_file():
+        return problem
+    hint = "the file .env in this directory is read only with --env-file .env"
+    return replace(problem, fix=f"{problem.fix}; {hint}" if problem.fix else hint)
 
 
 def _overview() -> str:
     width = max(map(len, COMMANDS)) + 2
     rows = "\n".join(f"  {name:<{width}}{command.does}" for name, command in COMMANDS.items())
-    return f"usage: {PROGRAM} COMMAND [--help]\n\n{rows}"
+    return f"usage: {PROGRAM} COMMAND [--env-file FILE] [--help]\n\n{rows}"

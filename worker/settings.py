@@ -1,15 +1,15 @@
 """Settings, read once from the environment and frozen."""
 
-import re
 import resource
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, overload
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.regions import DOMAINS
+from worker.setting_types import FunctionName, S3Url, TableName, Url, arn_of
 
 Role = Literal["intake", "activity"]
 
@@ -18,51 +18,6 @@ HAND_BACK_SECONDS = 10
 
 _SPARE_FILES = 100
 """Open files besides the polls: other connections, the metrics endpoint, the event loop's own."""
-
-
-def _arn_of(kind: str) -> AfterValidator:
-    pattern = re.compile(rf"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{{12}}:{kind}:[^\s:]+")
-
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"is not the ARN of one (arn:aws:states:REGION:ACCOUNT:{kind}:NAME)")
-        return value
-
-    return AfterValidator(check)
-
-
-_HTTP_URL = TypeAdapter(HttpUrl)
-
-
-def _http_url(value: str) -> str:
-    """Checked as a URL and kept as written: SQS compares queue URLs as text."""
-    _HTTP_URL.validate_python(value)
-    return value.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_http_url)]
-
-
-def _matching(pattern: str, problem: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(problem)
-        return value
-
-    return AfterValidator(check)
-
-
-FunctionName = Annotated[
-    str, _matching(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", "is not of the form package.module:function")
-]
-
-S3Url = Annotated[
-    str,
-    _matching(
-        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()=/-]*)?",
-        "is not s3://BUCKET/PREFIX, the bucket's name in lower case, the prefix of letters, digits and !_.*'()=-/",
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +30,8 @@ class Problem:
     """What is wrong."""
     fix: str = ""
     """What to do; empty where `text` says it already."""
+    missing: bool = False
+    """It is required and nothing sets it."""
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.text}" + (f"; {self.fix}" if self.fix else "")
@@ -88,25 +45,37 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
-    """Every setting, by the name of its environment variable in lower case."""
+class QueueSettings(BaseSettings):
+    """Where events and dead letters wait, and what processes them: all that the commands for dead letters use."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
 
     event_queue_url: Url = Field(description="SQS queue that EventBridge delivers to")
-    state_machine_arn: Annotated[str, _arn_of("stateMachine")] = Field(
+    state_machine_arn: Annotated[str, arn_of("stateMachine", "state machine")] = Field(
         description="Standard state machine, one execution per event"
-    )
-    activity_arn: Annotated[str, _arn_of("activity")] = Field(
-        description="the activity that the state machine's task names"
     )
     dead_letter_queue_url: Url = Field(
         description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
     )
-    interaction_table_name: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]{3,255}$|^arn:aws[a-z-]*:dynamodb:.+",
-        description="DynamoDB table, partition key `interactionId` (S)",
+    visibility_timeout_seconds: int = Field(
+        default=60, ge=10, le=43200, description="how long received messages stay hidden before a lost one comes back"
     )
+
+    def conflicts(self) -> list[Problem]:
+        """What is wrong between settings that are right one by one."""
+        if self.event_queue_url != self.dead_letter_queue_url:
+            return []
+        text = "is the event queue itself, so a dead letter would come back for ever"
+        return [Problem("DEAD_LETTER_QUEUE_URL", text, "name a queue of its own")]
+
+
+class Settings(QueueSettings):
+    """Every setting, by the name of its environment variable in lower case."""
+
+    activity_arn: Annotated[str, arn_of("activity", "activity")] = Field(
+        description="the activity that the state machine's task names"
+    )
+    interaction_table_name: TableName = Field(description="DynamoDB table, partition key `interactionId` (S)")
     item_ttl_days: int = Field(
         default=0, ge=0, description="days after which an item expires (attribute `expiresAt`); 0 keeps it for ever"
     )
@@ -157,9 +126,6 @@ class Settings(BaseSettings):
         default=frozenset[Role](("intake", "activity")),
         min_length=1,
         description="which loops this task runs: `intake`, `activity` or both",
-    )
-    visibility_timeout_seconds: int = Field(
-        default=60, ge=10, le=43200, description="how long received messages stay hidden before a lost one comes back"
     )
     heartbeat_seconds: float = Field(
         default=20, gt=0, description="how often a task in work reports; under half the state machine's"
@@ -227,15 +193,7 @@ class Settings(BaseSettings):
 
     def conflicts(self) -> list[Problem]:
         """What is wrong between settings that are right one by one."""
-        found = []
-        if self.event_queue_url == self.dead_letter_queue_url:
-            found.append(
-                Problem(
-                    "DEAD_LETTER_QUEUE_URL",
-                    "is the event queue itself, so a dead letter would come back for ever",
-                    "name a queue of its own",
-                )
-            )
+        found = super().conflicts()
         if self.heartbeat_seconds * 2 >= self.state_machine_heartbeat_seconds:
             found.append(
                 Problem(
@@ -268,26 +226,37 @@ class Settings(BaseSettings):
         return found
 
 
-def load_settings(*, with_conflicts: bool = True) -> Settings:
-    """Settings from the environment.
+AnySettings = TypeVar("AnySettings", bound=QueueSettings)
+
+
+@overload
+def load_settings(*, with_conflicts: bool = True) -> Settings: ...
+
+
+@overload
+def load_settings(kind: type[AnySettings], *, with_conflicts: bool = True) -> AnySettings: ...
+
+
+def load_settings(kind: type[QueueSettings] = Settings, *, with_conflicts: bool = True) -> QueueSettings:
+    """Settings from the environment, of those `kind` that the caller uses: nobody is asked for others.
 
     Raises SettingsError with a problem for each wrong one. `with_conflicts=False` leaves out the checks between
     settings, for `doctor`, which reports them in its table.
     """
     try:
-        settings = Settings()
+        settings = kind()
     except ValidationError as error:
-        raise SettingsError(*(_problem(dict(fault)) for fault in error.errors(include_url=False))) from None
+        raise SettingsError(*(_problem(kind, dict(fault)) for fault in error.errors(include_url=False))) from None
     if with_conflicts and (problems := settings.conflicts()):
         raise SettingsError(*problems)
     return settings
 
 
-def _problem(fault: dict[str, Any]) -> Problem:
+def _problem(kind: type[BaseSettings], fault: dict[str, Any]) -> Problem:
     """One fault that pydantic found; the value stays out, as it could be a secret pasted into the wrong name."""
     name = str(fault["loc"][0]).upper()
     if fault["type"] == "missing":
-        description = Settings.model_fields[name.lower()].description
-        return Problem(name, f"is required and not set ({description})")
+        description = kind.model_fields[name.lower()].description
+        return Problem(name, f"is required and not set ({description})", missing=True)
     message = str(fault["msg"]).removeprefix("Value error, ")
     return Problem(name, f"{message[0].lower()}{message[1:]}")

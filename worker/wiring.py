@@ -30,7 +30,7 @@ from worker.genesys.login import log_in
 from worker.genesys.service import GenesysDetails, open_details
 from worker.ports import Metrics, SharedCache, Store
 from worker.regions import api_url, login_url
-from worker.settings import Problem, Settings, SettingsError
+from worker.settings import Problem, QueueSettings, Settings, SettingsError
 from worker.telemetry.metrics import PrometheusMetrics
 
 if TYPE_CHECKING:
@@ -47,13 +47,19 @@ _INSPECTION_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Aws:
-    """The adapters, one per noun of AWS."""
+class Queues:
+    """Where events and dead letters wait, and what processes them."""
 
-    clients: Clients
     queue: SqsEventQueue
     letters: SqsDeadLetters
     executions: StepFunctionsExecutions
+
+
+@dataclass(frozen=True, slots=True)
+class Aws(Queues):
+    """All adapters, one per noun of AWS."""
+
+    clients: Clients
     activity: StepFunctionsActivity
     records: DynamoDbStore
     store: Store
@@ -80,41 +86,39 @@ async def open_aws(settings: Settings, metrics: Metrics) -> AsyncIterator[Aws]:
 
 
 @asynccontextmanager
-async def open_aws_for_command(settings: Settings) -> AsyncIterator[Aws]:
-    """AWS for a command, which has no retries of its own. Raises SettingsError as `open_aws`."""
+async def open_queues(settings: QueueSettings) -> AsyncIterator[Queues]:
+    """The queues for a command, which has no retries of its own. Raises SettingsError as `open_aws`."""
     session = new_session()
     await require_credentials(session)
-    async with _command_clients(session, settings, _COMMAND_ATTEMPTS) as clients:
-        yield _adapters(settings, clients)
+    async with _command_clients(session, _COMMAND_ATTEMPTS) as clients:
+        yield _queues(settings, clients)
 
 
 @asynccontextmanager
 async def open_inspection(settings: Settings, see_date: SeeDate) -> AsyncIterator[Inspection]:
     """The questions of `doctor`. Raises SettingsError when the region is missing."""
     session = new_session()
-    async with _command_clients(session, settings, _INSPECTION_ATTEMPTS) as clients:
+    archive = settings.archive_url is not None
+    async with _command_clients(session, _INSPECTION_ATTEMPTS, archive=archive) as clients:
         yield Inspection(session, clients, see_date)
 
 
-def _command_clients(session: AioSession, settings: Settings, attempts: int) -> AbstractAsyncContextManager[Clients]:
+def _command_clients(
+    session: AioSession, attempts: int, *, archive: bool = False
+) -> AbstractAsyncContextManager[Clients]:
     return open_clients(
         session,
         PrometheusMetrics(),  # which nobody reads
         slots=LARGEST_BATCH * RECEIVERS,  # a redrive starts all that its receivers bring
         receivers=RECEIVERS,
-        archive=settings.archive_url is not None,
+        archive=archive,
         attempts=attempts,
     )
 
 
-def _adapters(settings: Settings, clients: Clients) -> Aws:
+def _queues(settings: QueueSettings, clients: Clients) -> Queues:
     letters = SqsDeadLetters(clients.sqs, settings.dead_letter_queue_url)
-    records = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
-    store: Store = records
-    if clients.s3 is not None and settings.archive_url is not None:
-        store = ArchivingStore(records, clients.s3, settings.archive_url)
-    return Aws(
-        clients=clients,
+    return Queues(
         queue=SqsEventQueue(
             clients.sqs_poll,
             clients.sqs,
@@ -124,6 +128,20 @@ def _adapters(settings: Settings, clients: Clients) -> Aws:
         ),
         letters=letters,
         executions=StepFunctionsExecutions(clients.sfn, settings.state_machine_arn),
+    )
+
+
+def _adapters(settings: Settings, clients: Clients) -> Aws:
+    queues = _queues(settings, clients)
+    records = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
+    store: Store = records
+    if clients.s3 is not None and settings.archive_url is not None:
+        store = ArchivingStore(records, clients.s3, settings.archive_url)
+    return Aws(
+        queue=queues.queue,
+        letters=queues.letters,
+        executions=queues.executions,
+        clients=clients,
         activity=StepFunctionsActivity(
             clients.sfn_poll, clients.sfn, arn=settings.activity_arn, worker_name=_worker_name()
         ),

@@ -185,10 +185,14 @@ async def test_a_transform_that_fails_leaves_a_dead_letter_that_names_it(
 @pytest.mark.parametrize(
     ("setting", "value", "problem"),
     [
-        ("DETAILS_TRANSFORM", "examples.transform_queue_time", "is not of the form package.module:function"),
+        (
+            "DETAILS_TRANSFORM",
+            "examples.transform_queue_time",
+            "is not the name of a function; expected package.module:function",
+        ),
         ("DETAILS_TRANSFORM", "no_such_module:f", "there is no module no_such_module"),
         ("EVENT_READER", "examples.read_ticket_events:nothing", "has no nothing"),
-        ("ARCHIVE_URL", "https://bucket/prefix", "is not s3://BUCKET/PREFIX"),
+        ("ARCHIVE_URL", "https://bucket/prefix", "is not an S3 URL; expected s3://BUCKET/PREFIX"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_and_exit_status_2(

@@ -55,11 +55,67 @@ def test_wrong_settings_are_told_without_the_secret(tmp_path: Path) -> None:
     assert RIGHT["GENESYS_CLIENT_SECRET"] not in done.stderr
 
 
-def test_settings_are_read_from_a_dot_env_file_and_the_environment_wins(tmp_path: Path) -> None:
-    lines = [f"{name}={value}" for name, value in RIGHT.items()]
-    (tmp_path / ".env").write_text("\n".join([*lines, "HTTP_PORT=x", "GENESYS_REGION=mars"]))
-    done = command(cwd=tmp_path, HTTP_PORT="0")
+def env_file(path: Path, **settings: str) -> Path:
+    """A file for `--env-file`."""
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return path
+
+
+@pytest.mark.parametrize("arguments", [(), ("run",)], ids=["no command", "run"])
+def test_settings_are_read_from_a_file_that_is_named_and_the_environment_wins(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = env_file(tmp_path / "some.env", **RIGHT, HTTP_PORT="x", GENESYS_REGION="mars")
+    done = command(*arguments, "--env-file", str(file), cwd=tmp_path, HTTP_PORT="0")
+    assert done.returncode == 2
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["GENESYS_REGION"]
+
+
+async def test_the_service_runs_on_the_settings_of_a_file_those_of_aws_too(
+    worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = worker_environment.pop("PATH")
+    file = env_file(tmp_path / "some.env", **worker_environment | {"DRAIN_SECONDS": "0"})
+    async with worker_process({"PATH": path}, tmp_path / "log", "--env-file", str(file)) as worker:
+        assert await worker.get("/readyz") == (200, "ok\n")
+        assert await worker.drain() == 0
+
+
+def test_a_file_in_the_working_directory_is_not_read_unasked(tmp_path: Path) -> None:
+    """It could lead the login to a host of its author's."""
+    env_file(tmp_path / ".env", **AWS, GENESYS_REGION="mars", AWS_ENDPOINT_URL=NOWHERE)
+    done = command(cwd=tmp_path, **RIGHT, HOME=str(tmp_path))
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "AWS_REGION")
+    assert "mars" not in done.stderr
+
+
+def test_who_relies_on_it_is_told_how_to_have_it_read(tmp_path: Path) -> None:
+    file = env_file(tmp_path / ".env", **{name: value for name, value in RIGHT.items() if name != "ACTIVITY_ARN"})
+    missing = command(cwd=tmp_path).stderr.splitlines()
+    assert len(missing) == len(RIGHT)
+    assert all(line.endswith("is read only with --env-file .env") for line in missing)
+    (asked,) = command("--env-file", file.name, cwd=tmp_path).stderr.splitlines()
+    assert asked.startswith("ACTIVITY_ARN: is required")
+    assert "--env-file" not in asked
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("dlq", "list"), ("doctor",), ("bootstrap",)], ids=" ".join)
+def test_a_file_that_is_missing_or_malformed_is_one_line_and_exit_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "bad.env").write_text("GENESYS_REGION=us-east-1\nmade-up-secret\n")
+    for file, says in (("none.env", "none.env cannot be read: No such file"), ("bad.env", "line 2 of bad.env is not")):
+        done = command(*arguments, "--env-file", file, cwd=tmp_path, **RIGHT)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"--env-file: {says}")
+        assert "made-up-secret" not in line
+
+
+def test_dlq_asks_only_for_the_settings_that_it_uses_and_takes_ids_that_begin_with_a_dash(tmp_path: Path) -> None:
+    queues = {"EVENT_QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "STATE_MACHINE_ARN"}
+    for arguments in (("show", "--", "-id"), ("redrive", "--id=-id"), ("list",)):
+        done = command("dlq", *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert {line.split(":")[0] for line in done.stderr.splitlines()} == queues
 
 
 def test_a_missing_region_is_told(tmp_path: Path) -> None:

@@ -34,3 +34,18 @@ async def test_sigterm_at_any_moment_of_the_start_ends_with_status_0(
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("option", ["--env-file {}", "--env-file={}", "run --env-file {}"])
+async def test_sigterm_while_the_settings_are_still_read_ends_with_status_0(option: str, tmp_path: Path) -> None:
+    never_written = tmp_path / "settings"
+    os.mkfifo(never_written)
+    with subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "worker", *option.format(never_written).split()], stderr=subprocess.PIPE
+    ) as process:
+        try:
+            await until(lambda: catches(process.pid, signal.SIGTERM), 20)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()

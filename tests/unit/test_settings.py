@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.settings import Settings, SettingsError, load_settings
+from worker.settings import QueueSettings, Settings, SettingsError, load_settings
 
 RIGHT = {
     "EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/events",
@@ -71,8 +71,13 @@ def test_a_missing_one_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     ("name", "value", "says"),
     [
         ("EVENT_QUEUE_URL", "queue", "URL"),
-        ("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:000000000000:activity:a", "stateMachine:NAME"),
-        ("ACTIVITY_ARN", "activity", "activity:NAME"),
+        (
+            "STATE_MACHINE_ARN",
+            "arn:aws:states:us-east-1:000000000000:activity:a",
+            "state machine ARN; expected arn:aws:",
+        ),
+        ("ACTIVITY_ARN", "activity", "activity ARN; expected arn:aws:states:REGION:ACCOUNT:activity:NAME"),
+        ("INTERACTION_TABLE_NAME", "my table", "not a DynamoDB table"),
         ("GENESYS_REGION", "mars", "eu-central-1, eu-central-2, eu-west-1"),
         ("GENESYS_DETAILS_PATH", "/api/v2/conversations/", "{interactionId}"),
         ("GENESYS_DETAILS_PATH", "/api/{version}/{interactionId}", "placeholder"),
@@ -131,6 +136,22 @@ def test_more_slots_than_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 256))
     with pytest.raises(SettingsError, match="MAX_CONCURRENCY: 100 slots need 320 open files"):
         load_settings()
+
+
+def test_who_uses_the_queues_alone_is_not_asked_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RIGHT.keys() - {"EVENT_QUEUE_URL", "STATE_MACHINE_ARN", "DEAD_LETTER_QUEUE_URL"}:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HEARTBEAT_SECONDS", "soon")
+    assert load_settings(QueueSettings).event_queue_url == RIGHT["EVENT_QUEUE_URL"]
+
+
+def test_who_uses_the_queues_alone_is_told_what_is_wrong_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", RIGHT["EVENT_QUEUE_URL"])
+    with pytest.raises(SettingsError, match="DEAD_LETTER_QUEUE_URL: is the event queue itself"):
+        load_settings(QueueSettings)
+    monkeypatch.delenv("DEAD_LETTER_QUEUE_URL")
+    with pytest.raises(SettingsError, match="DEAD_LETTER_QUEUE_URL: is required"):
+        load_settings(QueueSettings)
 
 
 def test_every_setting_has_a_description() -> None:

@@ -13,10 +13,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 
 from worker import __version__
-from worker.aws.definitions import load_lean
 from worker.aws.errors import ANSWERS, Kind, kind_of
 from worker.aws.signing import sign_in_one_pass
-from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
 from worker.settings import Problem, SettingsError
 
@@ -62,14 +60,12 @@ def new_session() -> AioSession:
     Raises SettingsError when no region is configured.
     """
     session = get_session()
-    load_lean(session)
     # botocore itself reads AWS_DEFAULT_REGION only, the newer SDKs and ECS use AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
         session.set_config_variable("region", region)
     if not session.get_config_variable("region"):
-        raise SettingsError(
-            Problem("AWS_REGION", "is required and not set (the AWS region of the queues and the state machine)")
-        )
+        text = "is required and not set (the AWS region of the queues and the state machine)"
+        raise SettingsError(Problem("AWS_REGION", text, missing=True))
     return session
 
 
@@ -77,7 +73,7 @@ async def require_credentials(session: AioSession) -> None:
     """Raises SettingsError when the usual AWS credential chain finds nothing."""
     if await session.get_credentials() is None:
         fix = "set the usual variables, a profile or a task role (any made-up pair works with a local emulator)"
-        raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix))
+        raise SettingsError(Problem("AWS_ACCESS_KEY_ID", "no AWS credentials found", fix, missing=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,6 @@ async def open_clients(
         async def client(service: Literal["sqs", "stepfunctions", "dynamodb", "s3"], config: AioConfig) -> Any:
             created = await stack.enter_async_context(session.create_client(service, config=config))
             if service != "s3":
-                drop_idle_handlers(created)
                 sign_in_one_pass(created)
             return created
 

@@ -37,9 +37,8 @@ def require_local() -> None:
     example = "the emulator's address, for example http://127.0.0.1:4566"
     host = urlsplit(url).hostname or ""
     if not url:
-        raise SettingsError(
-            Problem("AWS_ENDPOINT_URL", "is required and not set", f"this command is for local work only ({example})")
-        )
+        fix = f"this command is for local work only ({example})"
+        raise SettingsError(Problem("AWS_ENDPOINT_URL", "is required and not set", fix, missing=True))
     if not host:
         raise SettingsError(Problem("AWS_ENDPOINT_URL", "is not a URL", f"set it to {example}"))
     if host.endswith(_AWS_DOMAINS):

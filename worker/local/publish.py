@@ -104,6 +104,7 @@ async def _publish(args: argparse.Namespace) -> None:
             Problem(
                 "EVENT_QUEUE_URL",
                 "is required for --shape genesys, --duplicates and --malformed, which go to the queue",
+                missing=True,
             )
         )
     async with open_clients() as clients:

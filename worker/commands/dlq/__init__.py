@@ -15,8 +15,8 @@ from worker.commands.text import Progress, age, printable, table, width
 from worker.errors import NotConfirmedError
 from worker.events import utc_text
 from worker.letter import Letter
-from worker.settings import Settings, SettingsError, load_settings
-from worker.wiring import open_aws_for_command
+from worker.settings import QueueSettings, SettingsError, load_settings
+from worker.wiring import open_queues
 
 _HOLD_SECONDS = 120
 _SHOWN_FAILURES = 20
@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
     Raises SettingsError. An AWS call that fails is told on stderr, and the exit status is 1.
     """
-    command: Callable[[argparse.Namespace, Settings], Coroutine[None, None, int]] = {
+    command: Callable[[argparse.Namespace, QueueSettings], Coroutine[None, None, int]] = {
         "list": _list,
         "show": _show,
         "redrive": _redrive,
     }[args.dlq_command]
-    settings = load_settings()
+    settings = load_settings(QueueSettings)
     try:
         return asyncio.run(command(args, settings))
     except SettingsError:
@@ -86,10 +86,12 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter | None]) -> tuple[list[Letter], int]:
+async def _read(
+    settings: QueueSettings, hold: int, keep: Callable[[Letter], Letter | None]
+) -> tuple[list[Letter], int]:
     """What `keep` makes of each letter, oldest first, and how many were hidden before."""
     found: list[Letter] = []
-    async with open_aws_for_command(settings) as aws:
+    async with open_queues(settings) as aws:
         counts = await aws.letters.counts()
         with Progress("read", counts.visible) as progress:
             seen = 0
@@ -105,7 +107,7 @@ async def _read(settings: Settings, hold: int, keep: Callable[[Letter], Letter |
     return sorted(found, key=lambda letter: (letter.sent, letter.message_id)), counts.hidden
 
 
-async def _list(args: argparse.Namespace, settings: Settings) -> int:
+async def _list(args: argparse.Namespace, settings: QueueSettings) -> int:
     # Without the bodies, which may be a megabyte each.
     letters, hidden = await _read(settings, args.hold, lambda letter: replace(letter, body=""))
     if args.json:
@@ -130,7 +132,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _show(args: argparse.Namespace, settings: Settings) -> int:
+async def _show(args: argparse.Namespace, settings: QueueSettings) -> int:
     letters, hidden = await _read(settings, args.hold, lambda letter: letter if letter.names(args.id) else None)
     for letter in letters:
         print(_in_full(letter))
@@ -141,8 +143,8 @@ async def _show(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _redrive(args: argparse.Namespace, settings: Settings) -> int:
-    async with open_aws_for_command(settings) as aws:
+async def _redrive(args: argparse.Namespace, settings: QueueSettings) -> int:
+    async with open_queues(settings) as aws:
         counts = await aws.letters.counts()
         total = min(counts.visible, args.limit or counts.visible)
         with Progress("would redrive" if args.dry_run else "redriven", total) as progress:

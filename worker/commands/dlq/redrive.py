@@ -13,7 +13,7 @@ from worker.aws.errors import Kind, kind_of
 from worker.errors import NotConfirmedError
 from worker.events import InvalidEventError
 from worker.letter import FailedInteraction, Letter
-from worker.wiring import Aws
+from worker.wiring import Queues
 
 _THROTTLE_WAITS = (1, 2, 4, 8)
 """Seconds before the next try of a throttled StartExecution; its bucket refills 300 (elsewhere 150) a second."""
@@ -36,7 +36,7 @@ class Redrive:
 
     def __init__(
         self,
-        aws: Aws,
+        aws: Queues,
         *,
         hold_seconds: int,
         select: Callable[[Letter], bool],

@@ -83,7 +83,7 @@ def _take_environment(environment: Mapping[str, str]) -> None:
 
 
 def _worker_environment(settings: Mapping[str, str], simulator: Simulator) -> dict[str, str]:
-    # Empty counts as unset and keeps a setting of a `.env` file out.
+    # Empty counts as unset and keeps a setting of the user's shell out.
     unset = {name.upper(): "" for name in Settings.model_fields if name not in _EXTENSIONS}
     return {
         **os.environ,
