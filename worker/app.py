@@ -20,6 +20,7 @@ from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
 from worker.runtime import backlog
+from worker.runtime.admission import Admission
 from worker.runtime.health import Readiness, Watchdog
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
@@ -30,7 +31,7 @@ from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_set
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
-from worker.wiring import Aws, open_aws, open_genesys
+from worker.wiring import Aws, freshness, open_aws, open_genesys
 
 _GC_ALLOCATIONS = 10_000
 """Growth in objects between two rounds of the garbage collector. At the default of 700, and with the SDK's models in
@@ -122,7 +123,7 @@ class _Service:
         settings = self._settings
         intake = Intake(
             aws.queue,
-            aws.executions,
+            Admission(aws.executions, aws.records, freshness(settings), self._clock),
             self._metrics,
             self._stopping,
             concurrency=settings.intake_concurrency,
@@ -146,6 +147,7 @@ class _Service:
             details,
             aws.store,
             self._metrics,
+            fresh=freshness(settings),
             not_found_after_seconds=settings.not_found_after_seconds,
             clock=self._clock,
         )

@@ -6,16 +6,21 @@ Nothing here knows AWS or HTTP, and nothing here retries: the state machine deci
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from worker.clock import Clock
-from worker.errors import AttemptError, Invalid, NotFound, NotReady, Unexpected
-from worker.events import INTERACTION_ID, InteractionEvent, parse_time
+from worker.errors import AttemptError, Incomplete, Invalid, NotFound, NotReady, Unexpected
+from worker.events import INTERACTION_ID, RECONCILE, InteractionEvent, parse_time
 from worker.outcomes import Failed, Outcome, Succeeded
-from worker.ports import ActivityTask, DetailsSource, Metrics, Store
+from worker.ports import ActivityTask, DetailsSource, Kept, Metrics, Store
+from worker.record import Freshness, Known, should_look_again
+
+_KNOWS_INCOMPLETE = 2
+"""The first definition of the state machine that knows Interaction.Incomplete. An older one would make it a dead letter
+after its retries, and executions go on under the definition that they started with."""
 
 log = structlog.get_logger()
 
@@ -29,7 +34,10 @@ class Task:
     event: InteractionEvent | Invalid
     """Invalid when the input is malformed: then no attempt can succeed."""
     execution_arn: str | None = None
-    execution_started: datetime | None = None
+    entered: datetime | None = None
+    """When the execution's state was entered: what lateness counts from."""
+    definition: int = 1
+    """Which version of the state machine's definition the execution runs under; 0.1.0's does not say."""
     retry_count: int | None = None
     """How many attempts the state machine has made before this one."""
 
@@ -52,12 +60,14 @@ class Attempts:
         store: Store,
         metrics: Metrics,
         *,
+        fresh: Freshness,
         not_found_after_seconds: float,
         clock: Clock,
     ) -> None:
         self._details = details
         self._store = store
         self._metrics = metrics
+        self._fresh = fresh
         self._not_found_after_seconds = not_found_after_seconds
         self._clock = clock
 
@@ -82,19 +92,32 @@ class Attempts:
         seconds["details"] = fetched - started
         if isinstance(details, AttemptError):
             return Failed(details)
-        written = await self._store.put(task.event, details)
+        kept = await self._store.put(task.event, details)
         seconds["store"] = self._clock.monotonic() - fetched
-        if written:
-            self._metrics.event_age(max(0.0, self._clock.time() - task.event.time.timestamp()))
-        return Succeeded(written)
+        self._count(task.event, kept)
+        if self._lacks_its_end(task, task.event, kept.known):
+            return Failed(Incomplete("stored; the details have no end yet"))
+        return Succeeded(kept.details, kept.event)
+
+    def _count(self, event: InteractionEvent, kept: Kept) -> None:
+        self._metrics.record("details" if kept.details else "event_only" if kept.event else "unchanged")
+        if kept.event and event.event_type != RECONCILE:
+            self._metrics.event_age(max(0.0, self._clock.time() - event.time.timestamp()))
+
+    def _lacks_its_end(self, task: Task, event: InteractionEvent, known: Known) -> bool:
+        """Whether another attempt should look for the end; a definition that does not know the error has none."""
+        if task.entered is None or task.definition < _KNOWS_INCOMPLETE:
+            return False
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        return should_look_again(known, event, self._fresh, entered=task.entered, now=now)
 
     def _judge_lateness(self, task: Task, outcome: Outcome) -> Outcome:
         """Analytics is late, within a bound; an interaction still unknown after it does not exist."""
         match outcome:
-            case Failed(NotReady() as error) if task.execution_started is not None:
-                age = self._clock.time() - task.execution_started.timestamp()
+            case Failed(NotReady() as error) if task.entered is not None:
+                age = self._clock.time() - task.entered.timestamp()
                 if age >= self._not_found_after_seconds:
-                    return Failed(NotFound(f"{error} (still unknown {age:.0f} s after the execution's start)"))
+                    return Failed(NotFound(f"{error} (still unknown after {age:.0f} s)"))
         return outcome
 
 
@@ -106,12 +129,12 @@ def read_task(raw: ActivityTask) -> Task:
         return Task(raw.token, _not_an_event(error))
     if not isinstance(document, dict):
         return Task(raw.token, Invalid(f"the task's input is a JSON {type(document).__name__}, not an object"))
-    arn, retries = document.get("executionArn"), document.get("retryCount")
-    started: datetime | None = None
+    arn, retries, definition = (document.get(name) for name in ("executionArn", "retryCount", "definition"))
+    entered: datetime | None = None
     event: InteractionEvent | Invalid
     try:
-        if text := document.get("executionStartTime"):
-            started = parse_time(text)
+        if text := document.get("enteredTime") or document.get("executionStartTime"):
+            entered = parse_time(text)
         event = _read_event(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         event = _not_an_event(error)
@@ -119,7 +142,8 @@ def read_task(raw: ActivityTask) -> Task:
         raw.token,
         event,
         execution_arn=arn if isinstance(arn, str) else None,
-        execution_started=started,
+        entered=entered,
+        definition=definition if isinstance(definition, int) else 1,
         retry_count=retries if isinstance(retries, int) else None,
     )
 

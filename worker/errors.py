@@ -46,6 +46,12 @@ class NotFound(AttemptError):
     name = "Interaction.NotFound"
 
 
+class Incomplete(AttemptError):
+    """Stored, but the interaction should have ended and its details have no end yet. It is looked at again."""
+
+    name = "Interaction.Incomplete"
+
+
 class Invalid(AttemptError):
     """The task's input or the interaction's details can never be processed, however often one tries."""
 
@@ -78,6 +84,7 @@ ERROR_NAMES = frozenset(
         Unavailable,
         NotReady,
         NotFound,
+        Incomplete,
         Invalid,
         StoreUnavailable,
         Draining,

@@ -19,6 +19,9 @@ INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 UNKNOWN_EVENT_TYPE = "unknown"
 
+LARGEST_CLOCK_ERROR = timedelta(hours=24)
+"""How far ahead of the worker's clock an event's time may be: a zone mixed up, or a clock set badly."""
+
 RECONCILE = "reconcile"
 """Reserved event type: the details are refreshed whatever is stored, and event fields that are there stay."""
 
@@ -149,8 +152,10 @@ def read_detail(detail: Mapping[str, Any]) -> EventFields:
     return EventFields(partner.eventBody.conversationId, topic["event_type"], _epoch(partner.eventBody.eventTime))
 
 
-def parse_event(body: str | bytes, read: DetailReader = read_detail) -> InteractionEvent:
-    """The event in an SQS body that EventBridge delivered.
+def parse_event(
+    body: str | bytes, read: DetailReader = read_detail, *, now: datetime | None = None
+) -> InteractionEvent:
+    """The event in an SQS body that EventBridge delivered. `now` (None: unknown) tells times in the future.
 
     Raises InvalidEventError when the body is not such an event and never will be.
     """
@@ -164,6 +169,9 @@ def parse_event(body: str | bytes, read: DetailReader = read_detail) -> Interact
     moment = fields.time or _iso(envelope.time)
     if moment is None:
         raise InvalidEventError("missing_time", "neither the detail nor the envelope says when it happened")
+    if now is not None and moment > now + LARGEST_CLOCK_ERROR:
+        # It would be the newest event of its interaction until then, so that every true one counted as older.
+        raise InvalidEventError("future_time", "the event's time is more than 24 hours ahead")
     return InteractionEvent(fields.interaction_id, fields.event_type or UNKNOWN_EVENT_TYPE, moment, envelope.id)
 
 

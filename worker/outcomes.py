@@ -7,9 +7,17 @@ from worker.errors import AttemptError
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The record is in the table, written now or kept because it is as new or newer."""
+    """The table has details and event fields at least as new as this attempt's."""
 
-    written: bool
+    details: bool
+    """Its details were the newer ones."""
+    event: bool
+    """Its event was the newest one known."""
+
+    @property
+    def changes(self) -> dict[str, bool]:
+        """What the attempt changed in the table, for the execution's output and the log."""
+        return {"written": self.details or self.event, "details": self.details, "event": self.event}
 
     @property
     def label(self) -> str:

@@ -1,20 +1,22 @@
 """What the use case and the runtime need from the outside, as Protocols that the adapters fulfil."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from worker.errors import AttemptError
 from worker.events import InteractionEvent
+from worker.record import Known
 
-EventOutcome = Literal["started", "duplicate", "quarantined", "returned"]
+EventOutcome = Literal["started", "duplicate", "covered", "quarantined", "returned"]
 HeartbeatOutcome = Literal["sent", "lost", "failed"]
 GenesysOperation = Literal["login", "details"]
 TokenOrigin = Literal["login", "shared"]
 Queue = Literal["events", "dead_letters"]
 QueueState = Literal["visible", "in_flight", "delayed"]
 AwsFailure = Literal["throttled", "error"]
+RecordChange = Literal["details", "event_only", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Details:
     """What the item gets beyond the service's own attributes: JSON values by name."""
     asked_at: datetime = field(kw_only=True)
     """When the request was sent that they are from, in UTC; at most a second later than the answer's own `Date`."""
+    end_time: datetime | None = field(default=None, kw_only=True)
+    """None: the interaction has no end yet, or its source knows no ends."""
 
 
 class DetailsSource(Protocol):
@@ -44,13 +48,41 @@ class DetailsSource(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one attempt's result."""
+
+    known: Known
+    """The item as it is now."""
+    details: bool
+    """The details were newer than those stored, and were written."""
+    event: bool
+    """The event was the newest one known, and its fields were written."""
+
+
 class Store(Protocol):
     """Where the record of an interaction is kept."""
 
-    async def put(self, event: InteractionEvent, details: Details) -> bool:
-        """Keep the record unless one of the same or a newer event is kept already; whether it was written.
+    async def put(self, event: InteractionEvent, details: Details) -> Kept:
+        """Keep what is newer than what is stored: the details, the event's fields, both or neither.
 
         Raises errors.StoreUnavailable or Invalid.
+        """
+
+
+class Items(Protocol):
+    """The stored items, as the intake sees them."""
+
+    async def look(self, interaction_ids: Collection[str]) -> Mapping[str, Known]:
+        """What is stored for these interactions; one that is missing from the answer has no item, or was not read.
+
+        Raises errors.NotConfirmedError.
+        """
+
+    async def settle(self, event: InteractionEvent) -> bool:
+        """Make the event's fields those of its item, if the item covers the event and knows no newer one.
+
+        False when the item does not cover the event, for example because it is gone. Raises errors.NotConfirmedError.
         """
 
 
@@ -60,6 +92,9 @@ class Metrics(Protocol):
     def event(self, outcome: EventOutcome) -> None: ...
     def interaction(self, outcome: str, seconds: float) -> None: ...
     def event_age(self, seconds: float) -> None: ...
+    def record(self, change: RecordChange) -> None:
+        """What one attempt changed in the table."""
+
     def slot(self, state: Literal["polling", "busy"], change: Literal[1, -1]) -> None: ...
     def genesys_request(self, operation: GenesysOperation, status: int | None) -> None:
         """One HTTP request to Genesys Cloud; `status` is None when there was no answer."""
@@ -89,6 +124,8 @@ class Message:
     body: str
     sent_at: float
     """Unix time, seconds, at which it entered the queue."""
+    receives: int = 1
+    """How often it was received, this time included."""
 
 
 class EventQueue(Protocol):
@@ -106,6 +143,9 @@ class EventQueue(Protocol):
     async def give_back(self, messages: Sequence[Message]) -> None:
         """Make up to ten messages visible again, at once."""
 
+    async def put_off(self, messages: Sequence[Message], seconds: float) -> None:
+        """Hide up to ten messages until `seconds` from now, when they are received again."""
+
     async def quarantine(self, message: Message, reason: str) -> None:
         """Put the untouched body into the dead-letter queue; returns only when that is confirmed.
 
@@ -113,11 +153,28 @@ class EventQueue(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution that was started under some name."""
+
+    running: bool
+    event_id: str
+    """Of the event that started it; empty where that cannot be read."""
+
+
 class Executions(Protocol):
     """The executions of the state machine."""
 
-    async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
-        """Start the event's execution, or find that it exists already; returns only when that is confirmed.
+    async def look(self, name: str) -> Execution | None:
+        """The execution of this name; None when there is none, or it may not be looked at.
+
+        Raises errors.NotConfirmedError.
+        """
+
+    async def start(self, event: InteractionEvent, name: str) -> Literal["started", "duplicate", "taken"]:
+        """Start an execution for `event` under `name`, or find the name taken; returns only when that is confirmed.
+
+        "duplicate": the execution of this name is known to be this event's. "taken": it may be another one's.
 
         Raises errors.NotConfirmedError for a throttle, an outage or a wrong configuration, none of which is the event's
         fault, and events.InvalidEventError when Step Functions can never take this event.

@@ -100,6 +100,27 @@ class Settings(QueueSettings):
     genesys_requests_per_minute: int = Field(
         default=300, ge=1, le=1_000_000, description="the OAuth client's rate limit, shared by the whole fleet"
     )
+    details_lag_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="how long after an event the details may still lack it: an event is covered by details asked for "
+        "at least so long after it; unset: 90, with a path template 5",
+    )
+    end_event_types: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset({"customer.end"}),
+        description="event types, comma-separated, after which the details should have an end",
+    )
+    final_wait_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=3600,
+        description="for how long an interaction that should have ended is looked at again, from when its state was "
+        "entered; 0: never",
+    )
+    record: Literal["basic", "standard"] = Field(
+        default="basic",
+        description="`standard`: the item also has queues, agents, wrap-up codes, times and outcomes, from analytics",
+    )
     shared_cache_url: str = Field(
         default="memory://",
         description="where tasks share the access token and the rate limit: `memory://` (one task), "
@@ -155,9 +176,16 @@ class Settings(QueueSettings):
         default=None, description="`json` or `console`; unset: console on a terminal"
     )
 
-    @field_validator("roles", mode="before")
+    @property
+    def details_lag(self) -> float:
+        """DETAILS_LAG_SECONDS: analytics is late by a minute or more, the operational endpoints by a moment."""
+        if self.details_lag_seconds is not None:
+            return self.details_lag_seconds
+        return 90.0 if self.genesys_details_path is None else 5.0
+
+    @field_validator("roles", "end_event_types", mode="before")
     @classmethod
-    def _split_roles(cls, value: Any) -> Any:
+    def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("log_level", "log_format", mode="before")

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from worker.aws.executions import StepFunctionsExecutions
 from worker.aws.inspection import Inspection, SeeDate
 from worker.aws.letters import RECEIVERS, SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
-from worker.aws.records import DynamoDbStore
+from worker.aws.records import Records
 from worker.aws.sqs import LARGEST_BATCH
 from worker.clock import Clock, SystemClock
 from worker.fleet.shared_cache import open_shared_cache
@@ -27,8 +28,10 @@ from worker.fleet.token import LoginAnswer, Token
 from worker.genesys.answer import Answer
 from worker.genesys.client import Client
 from worker.genesys.login import log_in
+from worker.genesys.reading import has_ends
 from worker.genesys.service import GenesysDetails, open_details
 from worker.ports import Metrics, SharedCache, Store
+from worker.record import Freshness
 from worker.regions import api_url, login_url
 from worker.settings import Problem, QueueSettings, Settings, SettingsError
 from worker.telemetry.metrics import PrometheusMetrics
@@ -61,7 +64,7 @@ class Aws(Queues):
 
     clients: Clients
     activity: StepFunctionsActivity
-    records: DynamoDbStore
+    records: Records
     store: Store
     """The records, and the archive before them where one is set."""
 
@@ -133,7 +136,13 @@ def _queues(settings: QueueSettings, clients: Clients) -> Queues:
 
 def _adapters(settings: Settings, clients: Clients) -> Aws:
     queues = _queues(settings, clients)
-    records = DynamoDbStore(clients.dynamodb, settings.interaction_table_name, ttl_days=settings.item_ttl_days)
+    records = Records(
+        clients.dynamodb,
+        settings.interaction_table_name,
+        freshness(settings),
+        SystemClock(),
+        ttl_days=settings.item_ttl_days,
+    )
     store: Store = records
     if clients.s3 is not None and settings.archive_url is not None:
         store = ArchivingStore(records, clients.s3, settings.archive_url)
@@ -147,6 +156,15 @@ def _adapters(settings: Settings, clients: Clients) -> Aws:
         ),
         records=records,
         store=store,
+    )
+
+
+def freshness(settings: Settings) -> Freshness:
+    """How fresh details must be; a source that knows no ends is not asked again for one."""
+    return Freshness(
+        lag=timedelta(seconds=settings.details_lag),
+        end_types=settings.end_event_types if has_ends(settings.genesys_details_path) else frozenset(),
+        final_wait=timedelta(seconds=settings.final_wait_seconds),
     )
 
 

@@ -53,6 +53,13 @@ locals {
         Resource = aws_sfn_state_machine.this.arn
       },
       {
+        # Whether the execution that an event waits for still runs.
+        Sid      = "LookAtExecutions"
+        Effect   = "Allow"
+        Action   = "states:DescribeExecution"
+        Resource = "${replace(aws_sfn_state_machine.this.arn, ":stateMachine:", ":execution:")}:*"
+      },
+      {
         Sid      = "TakeTasks"
         Effect   = "Allow"
         Action   = ["states:GetActivityTask", "states:DescribeActivity"]
@@ -69,8 +76,22 @@ locals {
       {
         Sid      = "StoreInteractions"
         Effect   = "Allow"
-        Action   = ["dynamodb:PutItem", "dynamodb:DescribeTable"]
+        Action   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DescribeTable"]
         Resource = aws_dynamodb_table.interactions.arn
+      },
+      {
+        # Which events an item covers. Of all that is stored, these attributes alone can be read.
+        Sid      = "LookUpWhatIsCovered"
+        Effect   = "Allow"
+        Action   = "dynamodb:BatchGetItem"
+        Resource = aws_dynamodb_table.interactions.arn
+        Condition = {
+          "ForAllValues:StringEquals" = {
+            "dynamodb:Attributes" = ["interactionId", "eventTime", "eventType", "detailsAt", "complete", "erasedAt"]
+          }
+          # Without it a request that names no attributes would read them all.
+          StringEquals = { "dynamodb:Select" = "SPECIFIC_ATTRIBUTES" }
+        }
       },
     ],
     [for table in aws_dynamodb_table.shared_cache : {

@@ -9,11 +9,11 @@ variable "custom_events" {
 }
 
 variable "partner_events" {
-  description = "Events that Genesys Cloud's EventBridge integration sends. event_source_name is the partner event source (aws.partner/genesys.com/...), topics what follows the id in the topic (empty: every conversation topic, which is many events an interaction). create_event_bus associates the source with a bus of its name; leave it false where that is done."
+  description = "Events that Genesys Cloud's EventBridge integration sends. event_source_name is the partner event source (aws.partner/genesys.com/...), topics what follows the id in the topic (empty: every conversation topic, about a dozen events per conversation, most of which are covered by one execution). The default topics end a conversation, an agent's part in it and its after-call work. create_event_bus associates the source with a bus of its name; leave it false where that is done."
   type = object({
     event_source_name = string
     create_event_bus  = optional(bool, false)
-    topics            = optional(list(string), ["customer.end"])
+    topics            = optional(list(string), ["customer.end", "user.end", "acw"])
   })
   default = null
 
@@ -29,9 +29,9 @@ variable "partner_events" {
 }
 
 variable "delivery_delay_seconds" {
-  description = "How long SQS holds each event back. It covers the lag of Genesys analytics for free, where an early attempt would cost a request and a paid transition. 0 with an operational genesys_details_path, which does not lag."
+  description = "How long SQS holds each event back, for free. An item is at least this old; in return one execution covers all events of a conversation within (delivery_delay_seconds - DETAILS_LAG_SECONDS, 90 by default). 150: one execution per minute of a conversation with events. 900: nearly always one per conversation of up to 13 minutes. Below DETAILS_LAG_SECONDS plus a few seconds each event costs an execution. With an operational genesys_details_path, which lags 5 s, 15 does."
   type        = number
-  default     = 90
+  default     = 150
 
   validation {
     condition     = var.delivery_delay_seconds >= 0 && var.delivery_delay_seconds <= 900 && floor(var.delivery_delay_seconds) == var.delivery_delay_seconds

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ORDINARY_ATTEMPTS = 12
 """MaxAttempts of the last retrier: how often an outage is tried again."""
 
+INCOMPLETE_ATTEMPTS = 6
+"""MaxAttempts of the retrier for a missing end."""
+
 _WAIT_SECONDS = 45.0
 
 
@@ -98,8 +101,8 @@ class StateMachineConformance:
     async def test_the_task_gets_the_event_and_what_the_worker_needs_to_judge_lateness(self, engine: Engine) -> None:
         arn = await engine.start()
         task = await engine.take()
-        started = task.input.pop("executionStartTime")
-        assert started.startswith("20")
+        assert task.input.pop("executionStartTime").startswith("20")
+        assert task.input.pop("enteredTime").startswith("20")
         assert task.input == {
             "interactionId": "interaction-1",
             "eventType": "customer.end",
@@ -107,6 +110,7 @@ class StateMachineConformance:
             "eventId": "event-1",
             "executionArn": arn,
             "retryCount": 0,
+            "definition": 2,
         }
         await engine.sfn.send_task_success(taskToken=task.token, output='{"written": true}')
         assert (await engine.ended(arn))["status"] == "SUCCEEDED"
@@ -146,6 +150,16 @@ class StateMachineConformance:
         assert (await engine.ended(arn))["error"] == "Store.Unavailable"
         [(letter, reason)] = await engine.dead_letters()
         assert (letter["executionArn"], letter["error"]["Error"], reason) == (arn, *["Store.Unavailable"] * 2)
+
+    async def test_a_missing_end_is_looked_for_again_and_is_no_failure(self, engine: Engine) -> None:
+        arn = await engine.start()
+        first = await engine.fail_next("Interaction.Incomplete")
+        for count in range(1, INCOMPLETE_ATTEMPTS + 1):
+            again = await engine.fail_next("Interaction.Incomplete")
+            assert again.input["retryCount"] == count
+            assert again.input["enteredTime"] == first.input["enteredTime"], "the wait counts from the first attempt"
+        assert (await engine.ended(arn))["status"] == "SUCCEEDED"
+        assert await engine.dead_letters() == []
 
     async def test_an_execution_stays_open_until_its_dead_letter_is_taken(self, engine: Engine) -> None:
         url = engine.settings["DEAD_LETTER_QUEUE_URL"]

@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import StoreUnavailable
 from worker.events import InteractionEvent, utc_text
-from worker.ports import Details, Store
+from worker.ports import Details, Kept, Store
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
+_DETAILS_AT = "details-at"
+"""Metadata of an object: when its document was asked for. An object of 0.1.0 has none, and is older than any."""
+
 _EVENT_TIME = "event-time"
-"""Metadata of an object: the time of the event that it was written for."""
+"""Metadata of an object: the time of the event that it was written for; all that 0.1.0 knows."""
 
 _CHANGED = frozenset({Kind.CONDITION_FAILED, Kind.NO_OBJECT})
 """Somebody else wrote or removed the object since we looked."""
@@ -31,7 +34,7 @@ _GZIP_LEVEL = 6
 class ArchivingStore:
     """A `ports.Store` that archives the document and then lets another store keep the record.
 
-    In this order an item always has its document, of the same event or a newer one. One gzipped line of JSON per
+    In this order an item always has its document, as new as its details or newer. One gzipped line of JSON per
     interaction, at PREFIX/year=2026/month=11/day=23/INTERACTION-ID.json.gz, by the day (UTC) that it started.
     """
 
@@ -43,16 +46,16 @@ class ArchivingStore:
         self._bucket = parts.netloc
         self._prefix = parts.path.strip("/")
 
-    async def put(self, event: InteractionEvent, details: Details) -> bool:
+    async def put(self, event: InteractionEvent, details: Details) -> Kept:
         """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document."""
         await self._archive(event, details)
         return await self._store.put(event, details)
 
     async def _archive(self, event: InteractionEvent, details: Details) -> None:
-        """Write, unless an event as new or newer has written already. S3 decides, so no two writers can both win."""
+        """Write, unless a document asked for then or later is there. S3 decides, so no two writers can both win."""
         key = self.key(event.interaction_id, details.start_time)
         body = await asyncio.to_thread(_pack, details.document)
-        time = utc_text(event.time)
+        asked_at = utc_text(details.asked_at)
         condition: dict[str, Any] = {"IfNoneMatch": "*"}
         for _ in range(_ROUNDS):
             try:
@@ -62,7 +65,7 @@ class ArchivingStore:
                     Body=body,
                     ContentType="application/json",
                     ContentEncoding="gzip",
-                    Metadata={_EVENT_TIME: time},
+                    Metadata={_DETAILS_AT: asked_at, _EVENT_TIME: utc_text(event.time)},
                     **condition,
                 )
             except AWS_ERRORS as error:
@@ -70,21 +73,21 @@ class ArchivingStore:
                     raise _unavailable(error) from error
             else:
                 return
-            etag, written_for = await self._look(key)
-            if written_for >= time:
+            etag, there = await self._look(key)
+            if there >= asked_at:
                 return
             condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         raise StoreUnavailable("S3: the archived document changed with every try")
 
     async def _look(self, key: str) -> tuple[str, str]:
-        """ETag and event time of the object that is there; two empty texts when there is none."""
+        """ETag of the object that is there, and when its document was asked for; empty texts for what is missing."""
         try:
             answer = await self._client.head_object(Bucket=self._bucket, Key=key)
         except AWS_ERRORS as error:
             if kind_of(error_code(error)) is Kind.NO_OBJECT:
                 return "", ""
             raise _unavailable(error) from error
-        return answer["ETag"], answer["Metadata"].get(_EVENT_TIME, "")
+        return answer["ETag"], answer["Metadata"].get(_DETAILS_AT, "")
 
     def key(self, interaction_id: str, start: datetime) -> str:
         """Where the document of an interaction that started then is."""

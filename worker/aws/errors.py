@@ -71,6 +71,7 @@ _CODES = {
     Kind.MISSING: (
         "AWS.SimpleQueueService.NonExistentQueue",
         "ActivityDoesNotExist",
+        "ExecutionDoesNotExist",
         "NoSuchBucket",
         "QueueDoesNotExist",
         "ResourceNotFoundException",

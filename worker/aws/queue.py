@@ -1,5 +1,6 @@
 """The event queue on SQS."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from worker.ports import Message, Queue, QueueState
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
+    from types_aiobotocore_sqs.type_defs import MessageTypeDef
 
 LONG_POLL_SECONDS = 20
 """The longest that SQS holds a receive."""
@@ -57,20 +59,11 @@ class SqsEventQueue:
                 MaxNumberOfMessages=sqs.LARGEST_BATCH,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 VisibilityTimeout=self._visibility_seconds,
-                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             )
         except AWS_ERRORS as error:
             raise NotConfirmedError(error_code(error)) from error
-        now = str(time.time() * 1000)  # where the queue does not say when a message came
-        return [
-            Message(
-                m["MessageId"],
-                m["ReceiptHandle"],
-                m["Body"],
-                float(m.get("Attributes", {}).get("SentTimestamp", now)) / 1000,
-            )
-            for m in answer.get("Messages", ())
-        ]
+        return [_read(message) for message in answer.get("Messages", ())]
 
     async def send(self, body: str) -> None:
         """Put a message into the queue; returns only when that is confirmed. Raises errors.NotConfirmedError."""
@@ -90,6 +83,9 @@ class SqsEventQueue:
 
     async def give_back(self, messages: Sequence[Message]) -> None:
         await self._set_visibility("give_back", messages, 0)
+
+    async def put_off(self, messages: Sequence[Message], seconds: float) -> None:
+        await self._set_visibility("put_off", messages, math.ceil(seconds))
 
     async def _set_visibility(self, name: str, messages: Sequence[Message], seconds: int) -> None:
         async def call(entries: list[dict[str, Any]]) -> Any:
@@ -122,3 +118,16 @@ async def _for_each(name: str, call: sqs.Call, messages: Sequence[Message], **sa
     failed = await sqs.send_in_batches(call, [{"ReceiptHandle": m.receipt, **same} for m in messages])
     if failed:
         log.warning("queue_call_incomplete", call=name, messages=len(failed), error=next(iter(failed.values())))
+
+
+def _read(message: "MessageTypeDef") -> Message:
+    attributes = message.get("Attributes", {})
+    sent = attributes.get("SentTimestamp")
+    return Message(
+        message["MessageId"],
+        message["ReceiptHandle"],
+        message["Body"],
+        # Where the queue does not say when it came, it came now.
+        float(sent) / 1000 if sent else time.time(),
+        int(attributes.get("ApproximateReceiveCount", "1")),
+    )

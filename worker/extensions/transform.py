@@ -51,4 +51,4 @@ class TransformedDetails:
             return Invalid(f"DETAILS_TRANSFORM {self._name}: {place_of(error)}")
         if not isinstance(attributes, Mapping):
             return Invalid(f"DETAILS_TRANSFORM {self._name}: returned {type(attributes).__name__}, not a mapping")
-        return replace(details, attributes=attributes)
+        return replace(details, attributes={**details.attributes, **attributes})

@@ -36,6 +36,8 @@ class Client:
     metrics: Metrics | None = None
     """What counts the requests; None outside the service."""
     timeout: aiohttp.ClientTimeout = TIMEOUT
+    standard: bool = False
+    """Whether details get the attributes of the standard record."""
 
     async def ask(self, ids: list[str], token: str) -> Answer:
         """Ask for `ids` by one request. Ids are of `events.INTERACTION_ID`; with a template there is exactly one."""
@@ -80,7 +82,7 @@ class Client:
         return Suspect(Unavailable(detail), None) if connected else Unreachable(Unavailable(detail))
 
     async def _results(self, ids: list[str], body: bytes, asked: datetime) -> dict[str, Details | AttemptError]:
-        read = mapper_for(self.template)
+        read = mapper_for(self.template, standard=self.standard)
         if self.template is not None:
             return {ids[0]: _read(read, parse(body), asked)}
         results: dict[str, Details | AttemptError] = {}

@@ -1,11 +1,13 @@
 """From what Genesys Cloud answers to `Details`. Unknown fields and values pass; only a start time is required."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from worker.errors import Invalid
 from worker.events import parse_time
+from worker.genesys.standard_record import read_standard_record
 from worker.ports import Details
 
 COMMUNICATIONS = {"calls": "voice", "chats": "chat", "emails": "email", "messages": "message", "callbacks": "callback"}
@@ -17,14 +19,22 @@ Mapper = Callable[[Any, datetime], Details]
 """From a JSON document, and when it was asked for, to details. Raises errors.Invalid."""
 
 
-def mapper_for(template: str | None) -> Mapper:
-    """How to read the answers to this path template; None is the batched analytics endpoint."""
+def mapper_for(template: str | None, *, standard: bool = False) -> Mapper:
+    """How to read the answers to this path template; None is the batched analytics endpoint.
+
+    `standard`: with the attributes of the standard record, where the source is analytics.
+    """
     path = (template or "").partition("?")[0].rstrip("/")
     if template is None or path == "/api/v2/analytics/conversations/{interactionId}/details":
-        return from_analytics
+        return from_analytics_with_standard_record if standard else from_analytics
     if path == "/api/v2/conversations/{interactionId}":
         return from_conversation
     return from_template
+
+
+def has_ends(template: str | None) -> bool:
+    """Whether the answers to this path template say when an interaction ended."""
+    return mapper_for(template) is not from_template
 
 
 def from_analytics(document: Any, asked_at: datetime) -> Details:
@@ -35,7 +45,14 @@ def from_analytics(document: Any, asked_at: datetime) -> Details:
         for participant in _objects(fields.get("participants"))
         for session in _objects(participant.get("sessions"))
     )
-    return _details(fields, asked_at, "conversationStart", (label.lower() for label in _labels(media)))
+    channels = (label.lower() for label in _labels(media))
+    return _details(fields, asked_at, "conversationStart", channels, end=fields.get("conversationEnd"))
+
+
+def from_analytics_with_standard_record(document: Any, asked_at: datetime) -> Details:
+    """As `from_analytics`, with the attributes of RECORD=standard."""
+    details = from_analytics(document, asked_at)
+    return replace(details, attributes=read_standard_record(details.document))
 
 
 def from_conversation(document: Any, asked_at: datetime) -> Details:
@@ -47,7 +64,7 @@ def from_conversation(document: Any, asked_at: datetime) -> Details:
         for kind, communications in participant.items()
         if kind in COMMUNICATIONS and isinstance(communications, list) and communications
     )
-    return _details(fields, asked_at, "startTime", channels)
+    return _details(fields, asked_at, "startTime", channels, end=fields.get("endTime"))
 
 
 def from_template(document: Any, asked_at: datetime) -> Details:
@@ -57,7 +74,9 @@ def from_template(document: Any, asked_at: datetime) -> Details:
     return _details(fields, asked_at, "startTime", _labels(channels if isinstance(channels, list) else ()))
 
 
-def _details(fields: dict[str, Any], asked_at: datetime, start_field: str, channels: Iterable[str]) -> Details:
+def _details(
+    fields: dict[str, Any], asked_at: datetime, start_field: str, channels: Iterable[str], *, end: Any = None
+) -> Details:
     start = fields.get(start_field)
     if not isinstance(start, str):
         raise Invalid(f"the details have no {start_field}")
@@ -65,7 +84,15 @@ def _details(fields: dict[str, Any], asked_at: datetime, start_field: str, chann
         moment = parse_time(start)
     except ValueError:
         raise Invalid(f"the details' {start_field} is not ISO 8601") from None
-    return Details(moment, tuple(dict.fromkeys(channels)), fields, asked_at=asked_at)
+    return Details(moment, tuple(dict.fromkeys(channels)), fields, asked_at=asked_at, end_time=_end(end))
+
+
+def _end(text: Any) -> datetime | None:
+    """An unreadable end counts as missing, as the rest of the details is right."""
+    try:
+        return parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _labels(values: Iterable[Any]) -> Iterator[str]:

@@ -73,7 +73,9 @@ async def open_details(
         pace = Pace(settings.genesys_requests_per_minute)
         allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
         batching = Batching(
-            Client(session, api_at, settings.genesys_details_path, clock, metrics).ask,
+            Client(
+                session, api_at, settings.genesys_details_path, clock, metrics, standard=settings.record == "standard"
+            ).ask,
             tokens,
             allowance,
             metrics,

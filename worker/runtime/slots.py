@@ -145,8 +145,8 @@ class Slots:
         while True:
             try:
                 match outcome:
-                    case Succeeded(written):
-                        await self._activity.succeed(task.token, json.dumps({"written": written}))
+                    case Succeeded() as success:
+                        await self._activity.succeed(task.token, json.dumps(success.changes))
                     case Failed(error):
                         await self._activity.fail(task.token, error.name, str(error))
                     case Abandoned():
@@ -166,8 +166,8 @@ def _log_attempt(task: Task, attempt: Attempt, report: Report, steps: Mapping[st
     """The one line about an attempt."""
     fields: dict[str, object] = {f"{step}_seconds": round(took, 4) for step, took in steps.items()}
     match attempt.outcome:
-        case Succeeded(written):
-            fields["written"] = written
+        case Succeeded() as success:
+            fields |= success.changes
         case Failed(error):
             fields["detail"] = str(error)
         case Abandoned(reason):

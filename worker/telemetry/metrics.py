@@ -18,6 +18,7 @@ from worker.ports import (
     HeartbeatOutcome,
     Queue,
     QueueState,
+    RecordChange,
     TokenOrigin,
 )
 
@@ -45,8 +46,8 @@ SERIES = (
         "worker_events_total",
         Counter,
         ("outcome",),
-        "messages taken from the event queue: started, duplicate (its execution exists already), quarantined, "
-        "returned (made visible again without a start)",
+        "messages taken from the event queue: started, duplicate (its execution exists already), covered (the item, or "
+        "another event's execution, covers it), quarantined, returned (made visible again without a start)",
         "quarantined above 0: `dlq list`. Many duplicates: deletes fail or the visibility timeout is too short.",
     ),
     Series(
@@ -68,9 +69,18 @@ SERIES = (
         "worker_event_age_seconds",
         Histogram,
         (),
-        "from the event's time to its item stored",
+        "from the event's time to its item stored; not of covered events",
         "Rising: we are behind. Look at slots busy and the rate limit.",
         _AGE_SECONDS,
+    ),
+    Series(
+        "worker_record_changes_total",
+        Counter,
+        ("change",),
+        "attempts by what they changed in the table: details (the newer ones), event_only (its event is the newest one "
+        "known, its details are not), unchanged",
+        "unchanged rises with started: events start executions that the item covers; look at the queue's delivery "
+        "delay and DETAILS_LAG_SECONDS.",
     ),
     Series(
         "worker_slots",
@@ -201,6 +211,7 @@ class PrometheusMetrics:
         self._interactions = self._counter("worker_interactions_total", ("succeeded", "abandoned", *ERROR_NAMES))
         self._durations = self._histogram("worker_interaction_duration_seconds")
         self._event_age = self._histogram("worker_event_age_seconds")
+        self._record_changes = self._counter("worker_record_changes_total", get_args(RecordChange))
         self._slots = self._gauge("worker_slots", ("polling", "busy"))
         self._requests = self._counter("worker_genesys_requests_total")
         for operation in get_args(GenesysOperation):
@@ -228,6 +239,9 @@ class PrometheusMetrics:
 
     def event_age(self, seconds: float) -> None:
         self._event_age.observe(seconds)
+
+    def record(self, change: RecordChange) -> None:
+        self._record_changes.labels(change).inc()
 
     def slot(self, state: Literal["polling", "busy"], change: Literal[1, -1]) -> None:
         self._slots.labels(state).inc(change)
