@@ -17,7 +17,7 @@ class Succeeded:
     @property
     def changes(self) -> dict[str, bool]:
         """What the attempt changed in the table, for the execution's output and the log."""
-        return {"written": self.details or self.event, "details": self.details, "event": self.event}
+        return {"written": self.details or self.event, "new_details": self.details, "new_event": self.event}
 
     @property
     def label(self) -> str:

@@ -79,11 +79,16 @@ def state_machine_definition(activity_arn: str, dead_letter_queue_url: str) -> s
     return template.replace("${activity_arn}", activity_arn).replace("${dead_letter_queue_url}", dead_letter_queue_url)
 
 
-async def create(clients: Clients, names: Names) -> dict[str, str]:
-    """Make whatever is not there yet and bring the rest up to date; the settings that name it all."""
+async def create(clients: Clients, names: Names, *, delay_seconds: int = 0) -> dict[str, str]:
+    """Make whatever is not there yet and bring the rest up to date; the settings that name it all.
+
+    `delay_seconds` is how long the event queue holds each event back.
+    """
     dead_letter_url, dead_letter_arn = await _queue(clients, names.dead_letter_queue, {})
     redrive = {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": _MAX_RECEIVE_COUNT}
-    queue_url, queue_arn = await _queue(clients, names.event_queue, {"RedrivePolicy": json.dumps(redrive)})
+    queue_url, queue_arn = await _queue(
+        clients, names.event_queue, {"RedrivePolicy": json.dumps(redrive), "DelaySeconds": str(delay_seconds)}
+    )
     await _rule(clients, names, queue_url, queue_arn)
     activity_arn = await _activity(clients, names.activity)
     state_machine_arn = await _state_machine(clients, names, activity_arn, dead_letter_url)

@@ -21,6 +21,9 @@ MISSING_PREFIX = "missing-"
 
 DETAILS_LAG_SECONDS = 1
 """The simulator's details know at once what happened; a second is more than its clock and the workers' may differ."""
+
+DELAY_SECONDS = 4
+"""How long the event queue holds events back. The lag, and three seconds whose events are covered by one execution."""
 _WAIT_SCALE = 0.05
 """Retry intervals of minutes in production pass in seconds here."""
 _EXTENSIONS = {"details_transform", "event_reader"}
@@ -53,7 +56,12 @@ class World:
 
 @asynccontextmanager
 async def running_world(
-    directory: Path, *, workers: int, faults: bool, more: Mapping[str, str] | None = None
+    directory: Path,
+    *,
+    workers: int,
+    faults: bool,
+    more: Mapping[str, str] | None = None,
+    delay_seconds: int = DELAY_SECONDS,
 ) -> AsyncIterator[World]:
     """Start everything, wait until the workers are ready, and stop it all however this ends.
 
@@ -64,7 +72,7 @@ async def running_world(
     with Emulator(wait_scale=_WAIT_SCALE, output=directory / "emulator.log") as emulator:
         _take_environment(emulator.environment)
         async with Simulator(options) as simulator, open_clients() as clients:
-            settings = await create(clients, Names(f"demo-{uuid.uuid4().hex[:8]}"))
+            settings = await create(clients, Names(f"demo-{uuid.uuid4().hex[:8]}"), delay_seconds=delay_seconds)
             environment = _worker_environment(settings, simulator) | dict(more or {})
             children: list[Child] = []
             try:
