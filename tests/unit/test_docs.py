@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from worker import cli
 from worker.cli import COMMANDS
 from worker.settings import Settings
 from worker.telemetry.metrics import SERIES
@@ -26,7 +27,7 @@ PAGES = sorted(
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_FILE = re.compile(r"(?:worker|deploy|tests|docs|examples|tools|requirements)/[\w./*-]*[\w*]")
+_FILE = re.compile(r"(?:worker|deploy|tests|bench|chaos|docs|examples|tools|requirements)/[\w./*-]*[\w*]")
 _METRIC = re.compile(r"\bworker_[a-z_]+")
 
 
@@ -111,7 +112,7 @@ def _until_operator(words: list[str]) -> Iterator[str]:
 
 def _options(command: str) -> set[str]:
     """All options of a command and of its sub-commands."""
-    parser = argparse.ArgumentParser()
+    parser = cli._Parser()
     importlib.import_module(COMMANDS[command].module).add_arguments(parser)
     found: set[str] = set()
     parsers = [parser]
@@ -176,6 +177,21 @@ def test_the_release_in_the_changelog_is_the_project_s_version() -> None:
     newest = re.search(r"^## \[(\d[^]]*)\] - \d{4}-\d\d-\d\d$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert newest
     assert newest[1] == version
+
+
+def test_the_index_of_decisions_has_each_one_with_its_title_and_status() -> None:
+    rows = []
+    for page in sorted(ROOT.glob("docs/adr/[0-9]*.md")):
+        heading, _, status = text_of(page).splitlines()[:3]
+        number, _, title = heading.removeprefix("# ").partition(": ")
+        rows.append(f"| [{number}]({page.name}) | {title} | {status} |")
+    assert [line for line in text_of(ROOT / "docs/adr/README.md").splitlines() if line.startswith("| [")] == rows
+
+
+def test_contributing_shows_the_layers_that_import_linter_checks() -> None:
+    contract = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    blocks = [block.splitlines() for _, block in _FENCE.findall(text_of(ROOT / "CONTRIBUTING.md"))]
+    assert contract["layers"] in blocks
 
 
 def test_the_hooks_are_tools_of_the_virtual_environment() -> None:
