@@ -93,8 +93,8 @@ class Settings(QueueSettings):
     )
     genesys_details_path: str | None = Field(
         default=None,
-        description="unset: the batched analytics endpoint. Set: a path template with `{interactionId}`, "
-        "one request an interaction",
+        description="unset: the batched analytics endpoint, which returns no participant attributes. Set: a path "
+        "template with `{interactionId}`, one request per interaction",
     )
     genesys_batch_size: int = Field(default=100, ge=1, le=100, description="ids a batched request carries at most")
     genesys_requests_per_minute: int = Field(

@@ -1,8 +1,33 @@
-"""What the benchmark makes of its measurements."""
+"""What the benchmark makes of its measurements, and what conversations cost."""
 
-from bench.cost import Prices, Work, recipe, service
+import json
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bench.cost import (
+    FIGURES,
+    OVER_THE_QUOTA,
+    OVER_THE_RATE_LIMIT,
+    Prices,
+    Setup,
+    break_even,
+    recipe,
+    refused,
+    requests,
+    service,
+)
+from bench.cost_model import ASKED_AFTER, Counts, call, count
+from bench.cost_tables import PAGE, page
 from bench.measure_cpu import compare, quartiles
+from bench.report import cost_section
 from bench.rig import Burst
+from worker.local.topics import topics
+
+SETUP = Setup(message_cpu_seconds=0.001, attempt_cpu_seconds=0.002)
+PRICES = Prices()
 
 
 def test_quartiles_of_one_value_are_that_value() -> None:
@@ -17,13 +42,97 @@ def test_a_ratio_is_taken_burst_by_burst() -> None:
     assert row["throughput_ratio"]["median"] == 2.0
 
 
-def test_the_least_task_dominates_the_cost_of_little_work_only() -> None:
-    few = service(Work(cpu_seconds=0.003, per_month=1_000_000), Prices())
-    many = service(Work(cpu_seconds=0.003, per_month=1_000_000_000), Prices())
-    assert few["Fargate"] > 50 * many["Fargate"]
-    # 0.003 s of a vCPU each, at 60 %: 1,389 vCPU hours a billion, each with 2 GiB.
-    assert many["Fargate"] == round(0.003 * 1e6 / 0.6 / 3600 * (0.04048 + 2 * 0.004445), 2)
+def windows(events: int, delay: float, lag: float) -> int:
+    """The fewest windows that cover the call's events; the first event that none covers begins the next one."""
+    length = timedelta(seconds=delay - lag) + ASKED_AFTER
+    found, covered_until = 0, None
+    for _, moment in topics(call(events), events):
+        if covered_until is None or moment > covered_until:
+            found += 1
+            covered_until = moment + length
+    return found
 
 
-def test_the_recipe_costs_the_same_each_at_any_volume() -> None:
-    assert recipe(Work(0.003, per_month=1_000_000), Prices()) == recipe(Work(0.003, per_month=10**9), Prices())
+@pytest.mark.parametrize("delay", [95, 120, 150, 300, 450, 900])
+def test_a_call_needs_as_many_executions_as_windows_of_delay_less_lag_cover_its_events(delay: float) -> None:
+    assert count(12, delay).executions == windows(12, delay, lag=90)
+    assert count(12, delay - 85, lag=5).executions == windows(12, delay, lag=90)
+
+
+@pytest.mark.parametrize("delay", [0, 90])
+def test_with_a_delay_no_longer_than_the_lag_each_event_costs_an_execution(delay: float) -> None:
+    assert count(12, delay).executions == 12
+
+
+def test_a_covered_event_costs_a_read_and_a_write_and_no_execution() -> None:
+    one = count(12, 900)
+    assert (one.executions, one.attempts) == (1, 1)
+    assert one.writes == 12
+    assert one.reads == one.receives == 12 + one.hides
+
+
+def test_an_end_that_is_not_there_yet_costs_another_transition_and_one_that_is_there_none() -> None:
+    assert count(1, delay=0).attempts == 2
+    assert count(1, delay=150).attempts == 1
+    assert count(1, delay=0, final_wait=0).attempts == 1
+
+
+def test_an_item_is_billed_whole_by_each_kilobyte_written_and_four_read() -> None:
+    one = Counts(events=1, receives=1, executions=1, attempts=1, reads=1, writes=1)
+
+    def paid(item_kb: float) -> float:
+        return service(one, 1_000_000, replace(SETUP, item_kb=item_kb), PRICES)["DynamoDB"]
+
+    assert paid(0.4) == pytest.approx(0.625 + 0.0625)
+    assert paid(4.1) == pytest.approx(5 * 0.625 + 2 * 0.0625)
+
+
+def test_the_least_tasks_cost_the_same_at_any_volume_that_they_can_do() -> None:
+    one = count(12, 150)
+    few, more = (service(one, conversations, SETUP, PRICES)["compute"] for conversations in (1, 1_000_000))
+    assert few == more == pytest.approx(730 * 2 * (0.5 * 0.03238 + 0.00356))
+    cpu_seconds = one.receives * 0.001 + one.attempts * 0.002
+    tasks = math.ceil(cpu_seconds * 1e9 / 0.6 / 3600 / 730 / 0.5)
+    assert service(one, 1e9, SETUP, PRICES)["compute"] == pytest.approx(few / 2 * tasks)
+
+
+def test_the_recipe_costs_the_same_for_each_event() -> None:
+    once, often = (sum(recipe(events, 1000, SETUP, PRICES).values()) for events in (1, 12))
+    assert often == pytest.approx(12 * once)
+
+
+def test_both_cost_the_same_where_the_recipe_becomes_dearer() -> None:
+    one = count(12, 150)
+    volume = break_even(one, SETUP, PRICES)
+    assert volume is not None
+    here, there = service(one, volume, SETUP, PRICES), recipe(12, volume, SETUP, PRICES)
+    assert sum(here.values()) == pytest.approx(sum(there.values()))
+    with_nat = break_even(one, replace(SETUP, nat_gateways=1), PRICES)
+    assert with_nat is not None
+    assert with_nat > volume
+
+
+def test_the_recipe_is_dearer_at_no_volume_where_each_event_costs_an_execution_here_too() -> None:
+    assert break_even(count(12, 90), SETUP, PRICES) is None
+
+
+def test_no_price_is_given_for_what_a_limit_does_not_let_through() -> None:
+    month = 300 * 60 * 730
+    alone = replace(SETUP, ids_per_request=1)
+    assert refused(month, month, alone) == ""
+    assert refused(month + 1, month, alone) == OVER_THE_RATE_LIMIT
+    assert refused(month * 100, 300 * 3600 * 730 + 1, SETUP) == OVER_THE_QUOTA
+
+
+def test_no_more_requests_are_counted_than_the_rate_limit_admits() -> None:
+    assert requests(1000, SETUP) == 1000
+    assert requests(1e9, SETUP) == 300 * 60 * 730
+
+
+def test_the_cost_tables_are_as_the_script_prints_them() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+def test_the_benchmark_s_section_on_cost_is_made_from_the_figures_that_are_kept() -> None:
+    text = (FIGURES.parent / "README.md").read_text(encoding="utf-8")
+    assert cost_section(json.loads(FIGURES.read_text())) in text, "run `python -m bench --report`"
