@@ -1,7 +1,7 @@
 # ruff: noqa: T201 -- a command prints
 """`python -m bench.executions`: executions and requested ids per conversation, against the fewest that are possible.
 
-Calls of six minutes with twelve events each, compressed in time, through the emulator and two worker processes. For each
+Calls of six minutes with twelve events, compressed in time, go through the emulator and two worker processes. For each
 delay of the queue: how many executions cover all events (an account proves that they do), beside the optimum.
 """
 
@@ -24,7 +24,7 @@ CALL_SECONDS = 360.0
 EVENTS = 12
 LAG_SECONDS = 90.0
 DELAYS = (150.0, 900.0)
-"""Seconds that the queue holds events back, before compression: the default of the Terraform module, and the longest."""
+"""Seconds that the queue holds events back, before compression: the Terraform module's default and the longest."""
 
 _SETTLE_SECONDS = 120.0
 
