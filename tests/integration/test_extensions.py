@@ -20,11 +20,13 @@ from tests.unit.samples import envelope, seed
 from tests.worker_process import until, worker_process
 from worker.aws.archive import ArchivingStore
 from worker.aws.clients import new_session, open_clients
-from worker.aws.records import DynamoDbStore
+from worker.aws.records import Records
+from worker.clock import SystemClock
 from worker.errors import Invalid, StoreUnavailable
-from worker.events import InteractionEvent
+from worker.events import InteractionEvent, utc_text
 from worker.local.simulator.conversations import conversation
 from worker.ports import Details
+from worker.record import Freshness
 from worker.telemetry.metrics import PrometheusMetrics
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Archive:
     s3: "S3Client"
     bucket: str
     store: ArchivingStore
-    table: DynamoDbStore
+    table: Records
 
     async def documents(self) -> dict[str, Any]:
         """Every archived document by its key."""
@@ -57,7 +59,8 @@ async def archive(stack: Stack) -> AsyncIterator[Archive]:
     async with open_clients(new_session(), metrics, slots=50, receivers=1, archive=True) as clients:
         assert clients.s3
         await clients.s3.create_bucket(Bucket=bucket)
-        table = DynamoDbStore(clients.dynamodb, stack.settings["INTERACTION_TABLE_NAME"])
+        fresh = Freshness(lag=timedelta(seconds=90))
+        table = Records(clients.dynamodb, stack.settings["INTERACTION_TABLE_NAME"], fresh, SystemClock())
         yield Archive(clients.s3, bucket, ArchivingStore(table, clients.s3, f"s3://{bucket}/details/all"), table)
         for entry in (await clients.s3.list_objects_v2(Bucket=bucket)).get("Contents", []):
             await clients.s3.delete_object(Bucket=bucket, Key=entry["Key"])
@@ -69,7 +72,9 @@ def event(minute: int, interaction_id: str = "interaction-1") -> InteractionEven
 
 
 def details(version: int) -> Details:
-    return Details(START, ("voice",), {"version": version, "text": "Grüße, \ud83d half a pair"}, asked_at=START)
+    """Asked for so many minutes after the start."""
+    asked_at = START + timedelta(minutes=version)
+    return Details(START, ("voice",), {"version": version, "text": "Grüße, \ud83d half a pair"}, asked_at=asked_at)
 
 
 async def item_of(stack: Stack, interaction_id: str = "interaction-1") -> dict[str, Any] | None:
@@ -84,28 +89,36 @@ async def item_of(stack: Stack, interaction_id: str = "interaction-1") -> dict[s
 async def test_the_document_is_archived_by_the_day_on_which_the_interaction_started(
     stack: Stack, archive: Archive
 ) -> None:
-    assert await archive.store.put(event(1), details(1))
+    await archive.store.put(event(1), details(1))
     key = "details/all/year=2026/month=11/day=23/interaction-1.json.gz"
     assert await archive.documents() == {key: details(1).document}
     assert await item_of(stack)
 
 
-async def test_neither_the_same_event_nor_an_older_one_overwrites_and_a_newer_one_does(archive: Archive) -> None:
-    assert await archive.store.put(event(5), details(5))
-    assert not await archive.store.put(event(5), details(50))
-    assert not await archive.store.put(event(4), details(4))
+async def test_the_archive_has_the_details_asked_for_last_whatever_their_event(archive: Archive) -> None:
+    await archive.store.put(event(5), details(5))
+    await archive.store.put(event(9), details(4))
+    await archive.store.put(event(5), details(5))
     assert [document["version"] for document in (await archive.documents()).values()] == [5]
-    assert await archive.store.put(event(6), details(6))
+    await archive.store.put(event(4), details(6))
     assert [document["version"] for document in (await archive.documents()).values()] == [6]
 
 
-async def test_of_many_writers_at_once_the_newest_event_wins_in_both_stores(stack: Stack, archive: Archive) -> None:
+async def test_a_document_of_the_first_release_is_older_than_any(archive: Archive) -> None:
+    key = archive.store.key("interaction-1", START)
+    later = "2027-01-01T00:00:00.000Z"
+    await archive.s3.put_object(Bucket=archive.bucket, Key=key, Body=b"", Metadata={"event-time": later})
+    await archive.store.put(event(5), details(5))
+    assert [document["version"] for document in (await archive.documents()).values()] == [5]
+
+
+async def test_of_many_writers_at_once_the_newest_win_in_both_stores(stack: Stack, archive: Archive) -> None:
     minutes = random.sample(range(20), 20)
 
     async def put(minute: int) -> None:
         while True:
             try:
-                await archive.store.put(event(minute), details(minute))
+                await archive.store.put(event(minute), details(19 - minute))
             except StoreUnavailable:
                 continue  # as the state machine does: too many others were faster
             return
@@ -115,6 +128,7 @@ async def test_of_many_writers_at_once_the_newest_event_wins_in_both_stores(stac
     item = await item_of(stack)
     assert item
     assert item["eventId"] == {"S": "event-19"}
+    assert item["detailsAt"] == {"S": utc_text(details(19).asked_at)}
 
 
 async def test_without_the_document_there_is_no_item(stack: Stack, archive: Archive) -> None:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,10 +15,13 @@ import pytest
 from tests.conftest import Stack
 from tests.unit.samples import partner, seed
 from tests.worker_process import WorkerProcess, until, worker_process
-from worker.events import parse_event, utc_text
+from worker.events import parse_event, parse_time, utc_text
 from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
+
+NOTHING_IS_COVERED = "100000000"
+"""DETAILS_LAG_SECONDS of three years: every event starts an execution of its own."""
 
 StartWorker = Callable[..., Awaitable[WorkerProcess]]
 Item = dict[str, Any]
@@ -80,7 +83,9 @@ async def executions(stack: Stack) -> list[str]:
     return [execution["status"] for execution in answer["executions"]]
 
 
-async def test_both_event_shapes_land_with_start_time_and_channels(stack: Stack, start_worker: StartWorker) -> None:
+async def test_both_event_shapes_land_with_start_time_channels_and_end(
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
+) -> None:
     await start_worker()
     ids = {"seed": new_id(), "partner": new_id()}
     events = {"seed": seed(ids["seed"]) | {"id": "event-a"}, "partner": partner(ids["partner"]) | {"id": "event-b"}}
@@ -90,7 +95,13 @@ async def test_both_event_shapes_land_with_start_time_and_channels(stack: Stack,
         known = conversation(interaction_id)
         event = parse_event(json.dumps(events[shape]))
         assert item.pop("processedAt")["S"].endswith("Z")
+        (asked,) = simulator.stats.asked[interaction_id]
+        details_at = parse_time(item.pop("detailsAt")["S"])
+        assert asked - timedelta(seconds=1) <= details_at <= asked
+        assert known.end is not None
         assert item == {
+            "endTime": {"S": utc_text(known.end)},
+            "complete": {"BOOL": True},
             "interactionId": {"S": interaction_id},
             "startTime": {"S": utc_text(known.start)},
             "channels": {"L": [{"S": channel} for channel in known.channels]},
@@ -103,7 +114,7 @@ async def test_both_event_shapes_land_with_start_time_and_channels(stack: Stack,
 async def test_a_duplicate_has_one_execution_and_one_item(stack: Stack, start_worker: StartWorker) -> None:
     worker = await start_worker()
     interaction_id = new_id()
-    await send(stack, *[seed(interaction_id)] * 3)
+    await send(stack, *[seed(interaction_id, timestamp=utc_text(datetime.now(UTC)))] * 3)
     await stored(stack, interaction_id)
 
     async def counted() -> bool:
@@ -114,8 +125,10 @@ async def test_a_duplicate_has_one_execution_and_one_item(stack: Stack, start_wo
     assert len(await executions(stack)) == 1
 
 
-async def test_an_older_event_changes_nothing_and_a_newer_one_does(stack: Stack, start_worker: StartWorker) -> None:
-    worker = await start_worker()
+async def test_an_older_event_changes_no_event_fields_and_a_newer_one_does(
+    stack: Stack, start_worker: StartWorker
+) -> None:
+    worker = await start_worker(DETAILS_LAG_SECONDS=NOTHING_IS_COVERED)
     interaction_id = new_id()
 
     async def publish_and_wait(event_id: str, timestamp: str, number: int) -> Item:
@@ -129,13 +142,16 @@ async def test_an_older_event_changes_nothing_and_a_newer_one_does(stack: Stack,
         assert item is not None
         return item
 
-    first = await publish_and_wait("middle", "2026-03-01T10:00:00+00:00", 1)
+    await publish_and_wait("middle", "2026-03-01T10:00:00+00:00", 1)
     # Later as a text, earlier as an instant.
-    assert await publish_and_wait("older", "2026-03-01T12:00:00+05:00", 2) == first
+    older = await publish_and_wait("older", "2026-03-01T12:00:00+05:00", 2)
+    assert older["eventId"] == {"S": "middle"}
     # The same instant, written in another way: on a tie the stored item stays.
-    assert await publish_and_wait("tie", "2026-03-01T05:00:00-05:00", 3) == first
+    tie = await publish_and_wait("tie", "2026-03-01T05:00:00-05:00", 3)
+    assert tie["eventId"] == {"S": "middle"}
     newest = await publish_and_wait("newer", "2026-03-01T10:00:00.001Z", 4)
     assert newest["eventId"] == {"S": "newer"}
+    assert older["detailsAt"]["S"] < tie["detailsAt"]["S"] < newest["detailsAt"]["S"]
 
 
 async def test_poison_is_quarantined_untouched_and_nothing_beside_it_waits(
