@@ -38,6 +38,7 @@ SECTIONS: dict[str, Callable[[Stub, Size], Any]] = {
     "floor": lambda stub, size: measure_cpu.against_floor(stub, rounds=size.rounds, count=size.count),
     "levers": lambda stub, size: measure_cpu.levers(stub, rounds=size.rounds, count=size.count),
     "signer": lambda stub, size: measure_cpu.signer(stub, rounds=size.rounds, count=size.count),
+    "lookup": lambda stub, size: measure_cpu.lookup(stub, rounds=size.rounds, count=size.count),
     "peers": lambda stub, size: measure_cpu.peers(stub, rounds=max(3, size.rounds // 2), count=size.count // 2),
     "latency": lambda stub, size: measure_life.latency(stub, seconds=size.seconds, rates=(5, 50, 150)),
     "memory": lambda stub, size: measure_life.memory(stub, slots=(100, 1000), count=size.count * 4),

@@ -97,6 +97,13 @@ def signer(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:
     return compare(interleaved(stub, [catalog.floor("floor"), own, plain], rounds=rounds, count=count), "floor")
 
 
+def lookup(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:
+    """What the intake's lookup costs where it finds nothing: the service with it, against itself without."""
+    own = catalog.service("service, one request each")
+    without = replace(catalog.service("service, no lookup"), command=catalog.subject("no_lookup"))
+    return compare(interleaved(stub, [own, without], rounds=rounds, count=count), without.name)
+
+
 def peers(stub: Stub, *, rounds: int, count: int) -> dict[str, Any]:
     """What else one could pick, each against the floor of the half of the work that it does."""
     others, missing = catalog.peers()

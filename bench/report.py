@@ -72,6 +72,11 @@ def _levers(figures: Figures, directory: Path) -> str:
     return "## Client settings\n\n" + text + "![Client settings](settings.svg)\n\n" + _comparison(figures)
 
 
+def _lookup(figures: Figures, _: Path) -> str:
+    text = "Full receives and only new events: finding out what is covered costs one call per ten (ADR 0033).\n\n"
+    return "## The lookup of covered events\n\n" + text + _comparison(figures)
+
+
 def _signer(figures: Figures, _: Path) -> str:
     text = "What the one exception is worth: the service with its own signer and with botocore's (ADR 0031).\n\n"
     return "## The signer\n\n" + text + _comparison(figures)
@@ -169,6 +174,7 @@ _SECTIONS: dict[str, Callable[[Any, Path], str]] = {
     "floor": _floor,
     "levers": _levers,
     "signer": _signer,
+    "lookup": _lookup,
     "peers": _peers,
     "latency": _latency,
     "memory": _memory,

@@ -87,6 +87,10 @@ def _update_item(account: Account, call: Call) -> Answer:
     return {}
 
 
+def _batch_get_item(account: Account, call: Call) -> Answer:  # noqa: ARG001
+    return {"Responses": {table: [] for table in call["RequestItems"]}, "UnprocessedKeys": {}}
+
+
 def _nothing(account: Account, call: Call) -> Answer:  # noqa: ARG001
     return {}
 
@@ -127,6 +131,7 @@ _CALLS: dict[str, Callable[[Account, Call], Answer]] = {
     "PutItem": _put_item,
     "UpdateItem": _update_item,
     "GetItem": _nothing,
+    "BatchGetItem": _batch_get_item,
     "DescribeTable": _describe_table,
     "CreateActivity": _describe_activity,
     "DescribeActivity": _describe_activity,
