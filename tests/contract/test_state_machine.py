@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Stack
 from tests.contract.state_machine import Engine, StateMachineConformance
+from tests.support.stack import Stack
 
 
 class TestOnTheEmbeddedEmulator(StateMachineConformance):

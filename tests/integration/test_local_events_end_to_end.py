@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
+from tests.support.stack import Stack
 from worker import cli
 from worker.events import parse_event, utc_text
 from worker.local.child_process import Child

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import StartSimulator
+from tests.support.stack import StartSimulator
 from worker.events import utc_text
 from worker.local.simulator.control import CONVERSATIONS
 from worker.local.simulator.conversations import conversation, make_conversation

@@ -8,20 +8,19 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from tests.conftest import Stack
-from tests.unit.samples import partner, seed
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.samples import partner, seed
+from tests.support.stack import Item, Stack, dead_letters, item_of, new_id, send
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.events import parse_event, utc_text
 from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
 
 StartWorker = Callable[..., Awaitable[WorkerProcess]]
-Item = dict[str, Any]
 
 
 @pytest.fixture
@@ -38,41 +37,9 @@ async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> As
         yield start
 
 
-def new_id() -> str:
-    return f"interaction-{uuid.uuid4().hex[:8]}"
-
-
-async def send(stack: Stack, *bodies: Any) -> None:
-    """Straight into the event queue, as EventBridge delivers."""
-    for body in bodies:
-        text = body if isinstance(body, str) else json.dumps(body)
-        await stack.clients.sqs.send_message(QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=text)
-
-
-async def item_of(stack: Stack, interaction_id: str) -> Item | None:
-    answer = await stack.clients.dynamodb.get_item(
-        TableName=stack.settings["INTERACTION_TABLE_NAME"],
-        Key={"interactionId": {"S": interaction_id}},
-        ConsistentRead=True,
-    )
-    return cast("Item | None", answer.get("Item"))
-
-
 async def stored(stack: Stack, interaction_id: str) -> Item:
     """Its item, as soon as it is there."""
     return cast("Item", await until(lambda: item_of(stack, interaction_id)))
-
-
-async def dead_letters(stack: Stack) -> list[tuple[str, str]]:
-    """Body and reason of those that are visible now."""
-    answer = await stack.clients.sqs.receive_message(
-        QueueUrl=stack.settings["DEAD_LETTER_QUEUE_URL"],
-        MaxNumberOfMessages=10,
-        MessageAttributeNames=["All"],
-        VisibilityTimeout=0,
-        WaitTimeSeconds=0,
-    )
-    return [(m["Body"], m["MessageAttributes"]["reason"]["StringValue"]) for m in answer.get("Messages", ())]
 
 
 async def executions(stack: Stack) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.fleet_rig import publish
-from tests.worker_process import until, worker_process
+from tests.support.worker_process import until, worker_process
 from worker.local.simulator.server import Simulator
 
 

@@ -13,10 +13,9 @@ import pytest
 from chaos.faults import FaultSource
 from chaos.history import History
 from chaos.proxy import Proxy
-from tests.conftest import Stack
-from tests.integration.test_worker import dead_letters, new_id
-from tests.unit.samples import seed
-from tests.worker_process import until, worker_process
+from tests.support.samples import seed
+from tests.support.stack import Stack, dead_letters, items_of, new_id
+from tests.support.worker_process import until, worker_process
 from worker.events import parse_event
 from worker.local.emulator import Emulator
 from worker.local.simulator.faults import FaultPlan
@@ -36,15 +35,6 @@ async def send_many(stack: Stack, count: int) -> set[str]:
             Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])],
         )
     return set(ids)
-
-
-async def stored_ids(stack: Stack) -> set[str]:
-    ids: set[str] = set()
-    async for page in stack.clients.dynamodb.get_paginator("scan").paginate(
-        TableName=stack.settings["INTERACTION_TABLE_NAME"], ProjectionExpression="interactionId"
-    ):
-        ids |= {item["interactionId"]["S"] for item in page["Items"]}
-    return ids
 
 
 @pytest.mark.parametrize(
@@ -70,7 +60,7 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
         await until(in_the_middle)
         async with asyncio.timeout(float(drain_seconds) + 15):
             assert await first.drain() == 0
-        assert len(await stored_ids(stack)) < 400
+        assert len(await items_of(stack)) < 400
         attempts = first.lines("attempt")
         assert {attempt["report"] for attempt in attempts} == {"accepted"}
         handed_back = sum(attempt["outcome"] == "Worker.Draining" for attempt in attempts)
@@ -79,7 +69,7 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
     async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
 
         async def all_stored() -> bool:
-            return await stored_ids(stack) == sent
+            return set(await items_of(stack)) == sent
 
         await until(all_stored, 90)
     assert await dead_letters(stack) == []
@@ -114,7 +104,7 @@ async def test_what_open_polls_bring_after_sigterm_is_handed_back(
     async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
 
         async def all_stored() -> bool:
-            return await stored_ids(stack) == {event.interaction_id for event in events}
+            return set(await items_of(stack)) == {event.interaction_id for event in events}
 
         await until(all_stored, 60)
 
@@ -136,11 +126,11 @@ async def test_a_throttled_start_outlasts_the_visibility_and_makes_no_dead_lette
     ):
         await asyncio.sleep(VISIBILITY_SECONDS + 2)  # the fault's length, not a wait for something
         assert await dead_letters(stack) == []
-        assert await stored_ids(stack) == set()
+        assert await items_of(stack) == {}
         faults.forced.clear()
 
         async def all_stored() -> bool:
-            return await stored_ids(stack) == sent
+            return set(await items_of(stack)) == sent
 
         await until(all_stored, 60)
         assert worker.lines("event_quarantined") == []

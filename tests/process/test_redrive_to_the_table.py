@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
-from tests.integration.dlq.conftest import Aws
-from tests.integration.dlq.letters import event_body, failed_interaction
+from tests.support.letters import Aws, event_body, failed_interaction
+from tests.support.stack import Stack
 from worker.local.child_process import Child
 
 pytestmark = pytest.mark.timeout(300)

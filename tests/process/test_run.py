@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
-from tests.integration.test_worker import item_of, new_id, send
-from tests.unit.samples import seed
-from tests.unit.test_settings import RIGHT
-from tests.worker_process import until, worker_process
+from tests.support.samples import seed
+from tests.support.settings import RIGHT
+from tests.support.stack import Stack, item_of, new_id, send
+from tests.support.worker_process import until, worker_process
 from worker.cli import COMMANDS
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator

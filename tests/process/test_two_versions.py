@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.fleet_rig import publish
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.local import child_process
 from worker.local.simulator.server import Options, Simulator
 
