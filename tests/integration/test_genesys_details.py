@@ -178,17 +178,6 @@ async def test_a_revoked_token_costs_one_login_and_no_attempt(opened: OpenDetail
         assert simulator.stats.logins == 2
 
 
-async def test_tokens_that_end_after_ten_seconds_are_replaced_in_time(start_simulator: StartSimulator) -> None:
-    # A fifth of the shortest real life: the margins are shares, so they shrink with it.
-    simulator = await start_simulator(Options(requests=PLENTY, token_seconds=2))
-    recorder = RecordingMetrics()
-    async with open_fleet(settings_for(simulator), [MemoryCache(SystemClock())], recorder) as (details,):
-        async with asyncio.timeout(60):
-            while simulator.stats.logins < 4:
-                await details.fetch("id")
-        assert simulator.stats.statuses[401] == 0
-
-
 async def test_a_wrong_secret_is_reported_as_one_and_not_tried_again_and_again(opened: OpenDetails) -> None:
     async with opened(genesys_client_secret="wrong") as (details, simulator, _):
         for _ in range(50):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from tests.support.samples import seed
 from worker.local import bootstrap
 from worker.local.aws import Clients
 from worker.local.simulator.server import Options, Simulator
@@ -34,6 +35,18 @@ async def send(stack: Stack, *bodies: Any) -> None:
     for body in bodies:
         text = body if isinstance(body, str) else json.dumps(body)
         await stack.clients.sqs.send_message(QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=text)
+
+
+async def send_many(stack: Stack, count: int) -> set[str]:
+    """Events of so many interactions, whose ids it returns."""
+    ids = [new_id() for _ in range(count)]
+    bodies = [json.dumps(seed(interaction_id) | {"id": f"event-{interaction_id}"}) for interaction_id in ids]
+    for start in range(0, count, 10):
+        await stack.clients.sqs.send_message_batch(
+            QueueUrl=stack.settings["EVENT_QUEUE_URL"],
+            Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])],
+        )
+    return set(ids)
 
 
 async def item_of(stack: Stack, interaction_id: str) -> Item | None:
