@@ -101,5 +101,5 @@ def worker_environment(stack: Stack, emulator: Emulator, simulator: Simulator) -
         "INTAKE_CONCURRENCY": "2",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": "0",
-        "DRAIN_SECONDS": "5",
+        "DRAIN_SECONDS": "0",
     }

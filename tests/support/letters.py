@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from worker.aws import letters
 from worker.cli import main
 from worker.local.aws import Clients
 
@@ -119,9 +120,14 @@ class Aws:
         )
 
     async def dlq(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit status, stdout and stderr of the command, run in this process: a new one takes seconds to start."""
+        """Exit status, stdout and stderr of the command.
+
+        Run in this process: a new one takes seconds to start. The emulator is one server, so a receive that does not
+        wait misses nothing.
+        """
         output, errors = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            patch.setattr(letters, "_WAIT_SECONDS", 0)
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             status = await asyncio.to_thread(main, ["dlq", *arguments])
