@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.settings import RIGHT
 from tests.support.worker_process import until, worker_process
+from worker import cli
 from worker.cli import COMMANDS
 
 NOWHERE = "http://127.0.0.1:9"
@@ -187,10 +188,11 @@ def test_a_fault_of_the_whole_process_is_told_without_its_text(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(name: str, tmp_path: Path) -> None:
-    done = command(name, "--help", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"usage: interaction-worker {name}")
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: interaction-worker {name}")
 
 
 def test_the_overview_names_every_command_and_an_unknown_one_is_told(tmp_path: Path) -> None:
