@@ -1,4 +1,4 @@
-"""Events of every kind through the whole way, with the service in a process of its own."""
+"""`publish`: what it sends, tells the simulator, and prints when it cannot."""
 
 import asyncio
 from collections.abc import AsyncIterator
