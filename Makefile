@@ -30,8 +30,7 @@ format: $(STAMP) ## put the code into the project's form
 	$(BIN)/ruff format
 
 docs: $(STAMP) ## write the generated parts of the documentation anew
-	$(BIN)/python tools/docs.py
-	$(BIN)/python -m tests.observability.metrics_page
+	$(BIN)/python -m tools.docs
 	$(BIN)/python -m bench.cost_tables --write
 
 chaos: $(STAMP) ## faults and kills against a ledger of every event, under 15 minutes (ARGS="--seed 7")

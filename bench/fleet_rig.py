@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.redis_server import RedisServer
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.redis_server import RedisServer
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.local import bootstrap
 from worker.local.aws import open_clients
 from worker.local.child_process import Child

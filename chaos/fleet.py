@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.worker_process import WorkerProcess, until
+from tests.support.worker_process import WorkerProcess, until
 
 
 class Fleet:

@@ -14,7 +14,6 @@ from chaos.faults import Fault, FaultSource
 from chaos.fleet import Fleet
 from chaos.history import History
 from chaos.proxy import Proxy
-from tests.conftest import genesys_environment
 from worker.local.emulator import REGION
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
@@ -194,7 +193,7 @@ def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[
         "AWS_SECRET_ACCESS_KEY": "chaos",
         "AWS_EC2_METADATA_DISABLED": "true",
         **made.settings,
-        **genesys_environment(simulator),
+        **simulator.environment,
         "GENESYS_BATCH_SIZE": "5",
         "MAX_CONCURRENCY": "15",
         "INTAKE_CONCURRENCY": "3",

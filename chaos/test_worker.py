@@ -14,9 +14,8 @@ from chaos.accounting import Letters
 from chaos.faults import FaultSource
 from chaos.history import History
 from chaos.proxy import Proxy
-from tests.conftest import genesys_environment
-from tests.unit.samples import seed
-from tests.worker_process import until, worker_process
+from tests.support.samples import seed
+from tests.support.worker_process import until, worker_process
 from worker.local.emulator import REGION
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
@@ -88,7 +87,7 @@ async def site(endpoints: stack.Endpoints, simulator: Simulator) -> AsyncIterato
             "AWS_ACCESS_KEY_ID": "worker",
             "AWS_SECRET_ACCESS_KEY": "made-up",
             **made.settings,
-            **genesys_environment(simulator),
+            **simulator.environment,
             "MAX_CONCURRENCY": str(SLOTS),
             "INTAKE_CONCURRENCY": "3",
             "HEARTBEAT_SECONDS": "2",

@@ -2,16 +2,16 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.support.stack import Stack, StartSimulator
 from worker.local import bootstrap
-from worker.local.aws import Clients, open_clients
+from worker.local.aws import open_clients
 from worker.local.emulator import Emulator
 from worker.local.simulator.server import Options, Simulator
 from worker.settings import Settings
@@ -25,19 +25,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any-speed")
 
-StartSimulator = Callable[[Options], Awaitable[Simulator]]
-
 _AWS_PREFIXES = ("AWS_", "BOTO", "ECS_")
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Queue, state machine, tables and the rest, of one test alone."""
-
-    clients: Clients
-    names: bootstrap.Names
-    settings: dict[str, str]
-    """What `bootstrap` prints: setting → value."""
 
 
 @pytest.fixture(scope="session")
@@ -108,15 +96,10 @@ def worker_environment(stack: Stack, emulator: Emulator, simulator: Simulator) -
         "PATH": os.environ["PATH"],
         **emulator.environment,
         **stack.settings,
-        **genesys_environment(simulator),
+        **simulator.environment,
         "MAX_CONCURRENCY": "10",
         "INTAKE_CONCURRENCY": "2",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": "0",
-        "DRAIN_SECONDS": "5",
+        "DRAIN_SECONDS": "0",
     }
-
-
-def genesys_environment(simulator: Simulator) -> dict[str, str]:
-    """What a worker has to find in its environment to talk to this simulator."""
-    return simulator.environment

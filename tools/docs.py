@@ -1,9 +1,9 @@
-# ruff: noqa: INP001 -- a script, no package
 """Writes the generated parts of the documentation: `make docs`. The tests compare them with what this would write."""
 
 import runpy
 from pathlib import Path
 
+from tools.metrics_page import metrics_page
 from worker.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +34,7 @@ def outputs() -> dict[Path, str]:
     after = rest.partition(END)[2]
     return {
         ROOT / "README.md": f"{before}{BEGIN}\n{settings_table()}\n{END}{after}",
+        ROOT / "docs/metrics.md": metrics_page(),
         PICTURE.with_suffix(".svg"): runpy.run_path(str(PICTURE))["drawing"](),
     }
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from tests.infra.tools import ROOT, missing, run, tool
+from tests.support.tools import ROOT, missing, run, tool
 
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
 PRODUCTION = "interaction-worker:production"

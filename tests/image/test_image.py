@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.image.docker import PRODUCTION, PYTHON_IMAGE, docker, inspect
-from tests.infra.tools import ROOT, missing, run
+from tests.support.tools import ROOT, missing, run
 
 pytestmark = pytest.mark.usefixtures("images")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.session import get_session
 
-from tests.infra.tools import ROOT, tool
+from tests.support.tools import ROOT, tool
 from worker.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 
 _HERE = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.infra.tools import ROOT, missing, provider_mirrors, run, tool
+from tests.support.tools import ROOT, missing, provider_mirrors, run, tool
 
 
 class Terraform:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.tools import ROOT, missing, run, tool
+from tests.support.tools import ROOT, missing, run, tool
 from worker.local.bootstrap import Names
 from worker.settings import Settings
 

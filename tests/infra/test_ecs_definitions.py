@@ -10,7 +10,7 @@ import botocore.model
 import botocore.validate
 import pytest
 
-from tests.infra.tools import ROOT
+from tests.support.tools import ROOT
 from worker.settings import HAND_BACK_SECONDS, Settings
 
 ECS = ROOT / "deploy" / "ecs"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartSimulator, genesys_environment
 from tests.infra.account import account
 from tests.infra.terraform import Terraform
+from tests.support.stack import StartSimulator
 from worker.letter import Letter, read_letter
 from worker.local.aws import Clients, open_clients
 from worker.local.child_process import Child
@@ -86,7 +86,7 @@ async def test_events_go_through_what_terraform_made(
         "PATH": os.environ["PATH"],
         **emulator.environment,
         **deployed.settings,
-        **genesys_environment(simulator),
+        **simulator.environment,
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": "0",
         "MAX_CONCURRENCY": "10",

@@ -10,7 +10,7 @@ import botocore.model
 import pytest
 from botocore import xform_name
 
-from tests.infra.tools import ROOT
+from tests.support.tools import ROOT
 
 MODULE = ROOT / "deploy" / "terraform"
 WORKER = ROOT / "worker"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.tools import ROOT, run, tool
+from tests.support.tools import ROOT, run, tool
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 CONFIGURATIONS = sorted(PROMETHEUS.glob("prometheus*.yml"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.tools import ROOT, run, tool
+from tests.support.tools import ROOT, run, tool
 from worker.local.bootstrap import state_machine_definition
 
 ACTIVITY = "arn:aws:states:eu-central-1:111122223333:activity:interaction-worker"

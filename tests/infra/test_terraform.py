@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.terraform import Terraform
-from tests.infra.tools import ROOT, run, tool
+from tests.support.tools import ROOT, run, tool
 
 MODULE = ROOT / "deploy" / "terraform"
 

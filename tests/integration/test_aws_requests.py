@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
-from tests.unit.aws.signatures import expected_authorization, parts
+from tests.support.signatures import expected_authorization, parts
 from worker import __version__
 from worker.aws.clients import Clients, new_session, open_clients
 from worker.telemetry.metrics import PrometheusMetrics

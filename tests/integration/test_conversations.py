@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from bench.executions import measure
-from tests.conftest import Stack
-from tests.unit.samples import seed
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.samples import seed
+from tests.support.stack import Stack
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.events import parse_time, utc_text
 from worker.local.simulator.conversations import make_conversation
 from worker.local.simulator.faults import FaultPlan

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from examples.transform_queue_time import queue_time
-from tests.conftest import Stack
-from tests.unit.samples import envelope, seed
-from tests.worker_process import until, worker_process
+from tests.support.samples import envelope, seed
+from tests.support.stack import Stack
+from tests.support.worker_process import until, worker_process
 from worker.aws.archive import ArchivingStore
 from worker.aws.clients import new_session, open_clients
 from worker.aws.records import Records

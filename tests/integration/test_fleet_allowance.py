@@ -5,15 +5,13 @@ are alike, in tests/contract/shared_cache.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
-from structlog.testing import capture_logs
-
-from tests.conftest import Stack, StartSimulator
-from tests.genesys_fleet import Recorder, open_fleet, settings_for
-from tests.redis_server import RedisServer
+from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_fleet import open_fleet, settings_for
+from tests.support.redis_server import RedisServer
+from tests.support.stack import Stack, StartSimulator
 from worker.fleet.shared_cache import open_shared_cache
 from worker.genesys.service import GenesysDetails
 from worker.local.simulator.server import Options
@@ -52,7 +50,7 @@ async def test_a_burst_of_ten_thousand_interactions_needs_at_most_105_requests_a
     stack: Stack, start_simulator: StartSimulator
 ) -> None:
     simulator = await start_simulator(Options(requests=1000))
-    recorder = Recorder()
+    recorder = RecordingMetrics()
     async with (
         open_shared_cache(stack.settings["SHARED_CACHE_URL"], stack.clients.dynamodb) as cache,
         open_fleet(settings_for(simulator), [cache] * WORKERS, recorder) as fleet,
@@ -61,8 +59,8 @@ async def test_a_burst_of_ten_thousand_interactions_needs_at_most_105_requests_a
     assert simulator.stats.requests.total() <= 105
     assert simulator.stats.statuses[429] == 0
     assert simulator.stats.logins == 1
-    assert recorder.counts["token_fetch", "login"] == 1
-    assert recorder.counts["token_fetch", "shared"] == WORKERS - 1
+    assert recorder.calls.count(("token_fetch", "login")) == 1
+    assert recorder.calls.count(("token_fetch", "shared")) == WORKERS - 1
 
 
 async def test_a_429_seen_by_one_worker_stops_all_of_them_until_it_is_over(start_simulator: StartSimulator) -> None:
@@ -71,7 +69,7 @@ async def test_a_429_seen_by_one_worker_stops_all_of_them_until_it_is_over(start
     async with (
         RedisServer() as server,
         redis_caches(server) as caches,
-        open_fleet(settings, caches, Recorder()) as fleet,
+        open_fleet(settings, caches, RecordingMetrics()) as fleet,
     ):
         working = asyncio.create_task(work(fleet, 150, slots=10))
         await _until(lambda: simulator.stats.requests.total() >= 100)
@@ -79,52 +77,6 @@ async def test_a_429_seen_by_one_worker_stops_all_of_them_until_it_is_over(start
         assert await working == 150
     assert simulator.stats.statuses[429] >= 1
     assert simulator.stats.during_throttle == 0
-
-
-async def test_a_token_revoked_under_load_costs_the_fleet_one_login_and_no_attempt(
-    stack: Stack, start_simulator: StartSimulator
-) -> None:
-    simulator = await start_simulator(Options(requests=3000))
-    settings = settings_for(simulator, genesys_details_path=TEMPLATE)
-    async with (
-        open_shared_cache(stack.settings["SHARED_CACHE_URL"], stack.clients.dynamodb) as cache,
-        open_fleet(settings, [cache] * WORKERS, Recorder()) as fleet,
-    ):
-        working = asyncio.create_task(work(fleet, 150, slots=10))
-        await _until(lambda: simulator.stats.requests.total() >= 90)
-        simulator.tokens.revoke_all()
-        assert await working == 150
-    assert simulator.stats.logins == 2
-    assert simulator.stats.statuses[401] >= 1
-
-
-async def test_an_unavailable_shared_cache_is_one_warning_per_worker_and_no_refusal(
-    start_simulator: StartSimulator,
-) -> None:
-    simulator = await start_simulator(Options(requests=1000))
-    settings = settings_for(simulator, genesys_details_path=TEMPLATE)
-    async with (
-        RedisServer() as server,
-        redis_caches(server) as caches,
-        open_fleet(settings, caches, Recorder()) as fleet,
-    ):
-        with capture_logs() as logs:
-            working = asyncio.create_task(work(fleet, 120, slots=10))
-            await _until(lambda: simulator.stats.requests.total() >= 30)
-            await server.stop()
-            await _until(lambda: _count(logs, "shared_cache_unavailable") == WORKERS)
-            seen = simulator.stats.requests.total()
-            await _until(lambda: simulator.stats.requests.total() >= seen + 2 * WORKERS)
-            await server.start()
-            await _until(lambda: _count(logs, "shared_cache_available") == WORKERS)
-            assert await working == 120
-    assert _count(logs, "shared_cache_unavailable") == WORKERS
-    assert simulator.stats.statuses == {200: 120}
-    assert simulator.stats.logins == 1
-
-
-def _count(logs: list[MutableMapping[str, Any]], event: str) -> int:
-    return sum(entry["event"] == event for entry in logs)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

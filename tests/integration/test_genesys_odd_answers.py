@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.genesys_fleet import ELSEWHERE, Recorder, assert_failed
+from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_fleet import ELSEWHERE, assert_failed
 from worker.clock import SystemClock
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.fleet.memory import MemoryCache
@@ -58,7 +59,7 @@ def opened() -> OpenWith:
             **changes,
         }
         try:
-            async with open_details(Settings(**values), MemoryCache(SystemClock()), Recorder()) as details:
+            async with open_details(Settings(**values), MemoryCache(SystemClock()), RecordingMetrics()) as details:
                 yield details, requests
         finally:
             await runner.cleanup()

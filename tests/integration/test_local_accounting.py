@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
+from tests.support.stack import Stack
 from worker.events import InteractionEvent, utc_text
 from worker.local.demo.accounting import Accounting
 from worker.local.simulator.conversations import Conversations, conversation, make_conversation

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import Stack
+from tests.support.stack import Stack
 from worker import cli
 from worker.local import bootstrap
 from worker.settings import load_settings

@@ -151,7 +151,7 @@ async def test_logs_metrics_and_commands_hold_no_secret_and_no_personal_data(
     assert_there_was_trouble("\n".join(logs))
     everything = "\n".join([*logs, *written])
     assert len(tokens) > 1
-    for hidden in (MARK, PHONE, PHONE.strip("+"), secret, AWS_SECRET, AWS_SESSION, *tokens):
+    for hidden in (MARK, PHONE, PHONE.strip("+"), secret, AWS_SECRET, AWS_SESSION, "taskToken", *tokens):
         found = everything.find(hidden)
         assert found == -1, everything[max(0, found - 300) : found + 100]
     assert not _PHONE_LIKE.findall(everything)

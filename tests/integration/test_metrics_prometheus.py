@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.observability.dashboard import FILE, panels
-from tests.observability.prometheus import Prometheus, running_prometheus, tool
+from tests.support.dashboard import FILE, panels
+from tests.support.prometheus import Prometheus, running_prometheus, tool
 from worker.local.demo.accounting import Accounting
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
+from tests.support.stack import Stack
 from worker.aws.clients import new_session, open_clients
 from worker.aws.records import Records
 from worker.clock import SystemClock

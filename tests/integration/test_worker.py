@@ -1,6 +1,5 @@
 """The main job over the network: a worker process between the AWS emulator and the Genesys simulator."""
 
-import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,13 +7,13 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from tests.conftest import Stack
-from tests.unit.samples import partner, seed
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.samples import partner, seed
+from tests.support.stack import Item, Stack, dead_letters, item_of, new_id, send
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.events import parse_event, parse_time, utc_text
 from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
@@ -24,7 +23,6 @@ NOTHING_IS_COVERED = "100000000"
 """DETAILS_LAG_SECONDS of three years: every event starts an execution of its own."""
 
 StartWorker = Callable[..., Awaitable[WorkerProcess]]
-Item = dict[str, Any]
 
 
 @pytest.fixture
@@ -41,41 +39,9 @@ async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> As
         yield start
 
 
-def new_id() -> str:
-    return f"interaction-{uuid.uuid4().hex[:8]}"
-
-
-async def send(stack: Stack, *bodies: Any) -> None:
-    """Straight into the event queue, as EventBridge delivers."""
-    for body in bodies:
-        text = body if isinstance(body, str) else json.dumps(body)
-        await stack.clients.sqs.send_message(QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=text)
-
-
-async def item_of(stack: Stack, interaction_id: str) -> Item | None:
-    answer = await stack.clients.dynamodb.get_item(
-        TableName=stack.settings["INTERACTION_TABLE_NAME"],
-        Key={"interactionId": {"S": interaction_id}},
-        ConsistentRead=True,
-    )
-    return cast("Item | None", answer.get("Item"))
-
-
 async def stored(stack: Stack, interaction_id: str) -> Item:
     """Its item, as soon as it is there."""
     return cast("Item", await until(lambda: item_of(stack, interaction_id)))
-
-
-async def dead_letters(stack: Stack) -> list[tuple[str, str]]:
-    """Body and reason of those that are visible now."""
-    answer = await stack.clients.sqs.receive_message(
-        QueueUrl=stack.settings["DEAD_LETTER_QUEUE_URL"],
-        MaxNumberOfMessages=10,
-        MessageAttributeNames=["All"],
-        VisibilityTimeout=0,
-        WaitTimeSeconds=0,
-    )
-    return [(m["Body"], m["MessageAttributes"]["reason"]["StringValue"]) for m in answer.get("Messages", ())]
 
 
 async def executions(stack: Stack) -> list[str]:
@@ -185,49 +151,6 @@ async def test_a_valid_envelope_of_300_kib_is_processed(stack: Stack, start_work
     assert await stored(stack, interaction_id)
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/v2/conversations/{interactionId}", "/api/v2/interactions/events/details/{interactionId}"]
-)
-async def test_a_path_template_asks_for_one_interaction_a_request(
-    path: str, stack: Stack, start_worker: StartWorker
-) -> None:
-    await start_worker(GENESYS_DETAILS_PATH=path)
-    ids = [new_id() for _ in range(3)]
-    await send(stack, *[seed(each) | {"id": each} for each in ids])
-    for each in ids:
-        item = await stored(stack, each)
-        assert item["startTime"] == {"S": utc_text(conversation(each).start)}
-        assert {channel["S"] for channel in item["channels"]["L"]} == set(conversation(each).channels)
-
-
-async def test_a_revoked_token_costs_one_login_and_no_attempt(
-    stack: Stack, simulator: Simulator, start_worker: StartWorker
-) -> None:
-    worker = await start_worker()
-    first, second = new_id(), new_id()
-    await send(stack, seed(first) | {"id": "a"})
-    await stored(stack, first)
-    simulator.tokens.revoke_all()
-    await send(stack, seed(second) | {"id": "b"})
-    await stored(stack, second)
-    assert await worker.metric("worker_token_fetches_total", source="login") == 2
-    assert [line["outcome"] for line in worker.lines("attempt")] == ["succeeded"] * 2
-    assert await worker.metric("worker_genesys_requests_total", operation="details", status="401") == 1
-
-
-async def test_a_429_is_waited_out_in_the_slot_and_costs_no_attempt(
-    stack: Stack, simulator: Simulator, start_worker: StartWorker
-) -> None:
-    worker = await start_worker()
-    simulator.throttle(2)
-    ids = [new_id() for _ in range(5)]
-    await send(stack, *[seed(each) | {"id": each} for each in ids])
-    for each in ids:
-        await stored(stack, each)
-    await until(lambda: len(worker.lines("attempt")) == 5)
-    assert {(line["outcome"], line["retry_count"]) for line in worker.lines("attempt")} == {("succeeded", 0)}
-
-
 async def test_a_429_longer_than_a_slot_should_wait_is_handed_back_and_retried(
     stack: Stack, simulator: Simulator, start_worker: StartWorker
 ) -> None:
@@ -257,18 +180,16 @@ async def test_an_outage_of_genesys_is_retried_by_the_state_machine(
     assert await dead_letters(stack) == []
 
 
-@pytest.mark.parametrize(("bound", "reason"), [("0", "Interaction.NotFound"), ("900", "Interaction.NotReady")])
 async def test_an_unknown_interaction_ends_as_a_dead_letter_that_says_all(
-    bound: str, reason: str, stack: Stack, simulator: Simulator, start_worker: StartWorker
+    stack: Stack, simulator: Simulator, start_worker: StartWorker
 ) -> None:
-    worker = await start_worker(NOT_FOUND_AFTER_SECONDS=bound)
+    worker = await start_worker(NOT_FOUND_AFTER_SECONDS="0")
     simulator.faults.plan = FaultPlan(missing_prefix="interaction-")
     interaction_id = new_id()
     await send(stack, seed(interaction_id) | {"id": "event-7"})
     ((body, attribute),) = await until(lambda: dead_letters(stack))
     letter = json.loads(body)
-    assert attribute == reason
-    assert letter["error"]["Error"] == reason
+    assert attribute == letter["error"]["Error"] == "Interaction.NotFound"
     assert letter["error"]["Cause"]
     assert letter["executionArn"] == worker.lines("attempt")[0]["execution_arn"]
     assert {name: letter[name] for name in ("interactionId", "eventType", "timestamp", "eventId")} == {
@@ -308,13 +229,3 @@ async def test_roles_split_intake_and_activity_over_two_tasks(stack: Stack, star
     activity = await start_worker(ROLES="activity")
     assert await stored(stack, interaction_id)
     assert activity.lines("intake_batch") == []
-
-
-async def test_many_interactions_at_once_need_few_requests(stack: Stack, start_worker: StartWorker) -> None:
-    worker = await start_worker(MAX_CONCURRENCY="60")
-    ids = [new_id() for _ in range(120)]
-    await asyncio.gather(*(send(stack, seed(each) | {"id": each}) for each in ids))
-    await until(lambda: len(worker.lines("attempt")) >= len(ids))
-    found = await asyncio.gather(*(item_of(stack, each) for each in ids))
-    assert all(found)
-    assert await worker.metric("worker_genesys_batch_size_count") < len(ids) / 3

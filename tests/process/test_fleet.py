@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from bench.fleet_rig import publish
-from tests.worker_process import until, worker_process
+from tests.support.stack import Stack, send_many
+from tests.support.worker_process import until, worker_process
 from worker.local.simulator.server import Simulator
 
 
 async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_fail_no_attempt(
-    worker_environment: dict[str, str], simulator: Simulator, tmp_path: Path
+    stack: Stack, worker_environment: dict[str, str], simulator: Simulator, tmp_path: Path
 ) -> None:
     async with (
         worker_process(worker_environment, tmp_path / "one.log") as one,
@@ -19,11 +19,11 @@ async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_f
             done = [await worker.metric("worker_interactions_total", outcome="succeeded") for worker in (one, two)]
             return all(done) and sum(done) == number
 
-        await publish(worker_environment, 60)
+        await send_many(stack, 60)
         await until(lambda: succeeded(60))
         assert simulator.stats.logins == 1
         simulator.tokens.revoke_all()
-        await publish(worker_environment, 60)
+        await send_many(stack, 60)
         await until(lambda: succeeded(120))
         assert simulator.stats.logins == 2
         attempts = [line["outcome"] for worker in (one, two) for line in worker.lines("attempt")]

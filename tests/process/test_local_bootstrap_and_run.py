@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import genesys_environment
 from worker.local import bootstrap
 from worker.local.aws import open_clients
 from worker.local.emulator import Emulator
@@ -29,7 +28,7 @@ async def test_what_bootstrap_prints_is_all_that_run_needs_besides_genesys(
         'exec env $("$0" -m worker bootstrap --prefix "$1") "$0" -m worker run',
         sys.executable,
         names.prefix,
-        env={**environment, **emulator.environment, **genesys_environment(simulator)},
+        env={**environment, **emulator.environment, **simulator.environment},
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

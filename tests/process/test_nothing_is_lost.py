@@ -1,4 +1,4 @@
-"""Stops and throttles in the middle of real work: nothing is lost, and nothing becomes a dead letter for it.
+"""Stops in the middle of real work: nothing is lost, and nothing becomes a dead letter for it.
 
 The emulator enforces no heartbeat, so what a stop does not hand back never comes back, and shows as missing. Kills are
 proven on LocalStack by `make chaos`.
@@ -10,41 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from chaos.faults import FaultSource
-from chaos.history import History
-from chaos.proxy import Proxy
-from tests.conftest import Stack
-from tests.integration.test_worker import dead_letters, new_id
-from tests.unit.samples import seed
-from tests.worker_process import until, worker_process
+from tests.support.samples import seed
+from tests.support.stack import Stack, dead_letters, items_of, new_id, send_many
+from tests.support.worker_process import until, worker_process
 from worker.events import parse_event
-from worker.local.emulator import Emulator
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
-
-VISIBILITY_SECONDS = 10
-"""The shortest that the worker takes."""
-
-
-async def send_many(stack: Stack, count: int) -> set[str]:
-    """Their interaction ids."""
-    ids = [new_id() for _ in range(count)]
-    bodies = [json.dumps(seed(interaction_id) | {"id": f"event-{interaction_id}"}) for interaction_id in ids]
-    for start in range(0, count, 10):
-        await stack.clients.sqs.send_message_batch(
-            QueueUrl=stack.settings["EVENT_QUEUE_URL"],
-            Entries=[{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[start : start + 10])],
-        )
-    return set(ids)
-
-
-async def stored_ids(stack: Stack) -> set[str]:
-    ids: set[str] = set()
-    async for page in stack.clients.dynamodb.get_paginator("scan").paginate(
-        TableName=stack.settings["INTERACTION_TABLE_NAME"], ProjectionExpression="interactionId"
-    ):
-        ids |= {item["interactionId"]["S"] for item in page["Items"]}
-    return ids
 
 
 @pytest.mark.parametrize(
@@ -70,7 +41,7 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
         await until(in_the_middle)
         async with asyncio.timeout(float(drain_seconds) + 15):
             assert await first.drain() == 0
-        assert len(await stored_ids(stack)) < 400
+        assert len(await items_of(stack)) < 400
         attempts = first.lines("attempt")
         assert {attempt["report"] for attempt in attempts} == {"accepted"}
         handed_back = sum(attempt["outcome"] == "Worker.Draining" for attempt in attempts)
@@ -79,7 +50,7 @@ async def test_sigterm_in_the_middle_of_400_interactions_loses_none(  # noqa: PL
     async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
 
         async def all_stored() -> bool:
-            return await stored_ids(stack) == sent
+            return set(await items_of(stack)) == sent
 
         await until(all_stored, 90)
     assert await dead_letters(stack) == []
@@ -114,36 +85,6 @@ async def test_what_open_polls_bring_after_sigterm_is_handed_back(
     async with worker_process(environment | {"DRAIN_SECONDS": "0"}, tmp_path / "second"):
 
         async def all_stored() -> bool:
-            return await stored_ids(stack) == {event.interaction_id for event in events}
+            return set(await items_of(stack)) == {event.interaction_id for event in events}
 
         await until(all_stored, 60)
-
-
-async def test_a_throttled_start_outlasts_the_visibility_and_makes_no_dead_letter(
-    stack: Stack, emulator: Emulator, worker_environment: dict[str, str], tmp_path: Path
-) -> None:
-    faults, history = FaultSource(0, rates={}), History()
-    faults.forced["StartExecution"] = "throttled"
-    sent = await send_many(stack, 40)
-    environment = worker_environment | {
-        "VISIBILITY_TIMEOUT_SECONDS": str(VISIBILITY_SECONDS),
-        "INTAKE_CONCURRENCY": "4",
-        "DRAIN_SECONDS": "0",
-    }
-    async with (
-        Proxy(queues=emulator.url, tables=emulator.url, faults=faults, witness=history) as proxy,
-        worker_process(environment | {"AWS_ENDPOINT_URL": proxy.url}, tmp_path / "log") as worker,
-    ):
-        await asyncio.sleep(VISIBILITY_SECONDS + 2)  # the fault's length, not a wait for something
-        assert await dead_letters(stack) == []
-        assert await stored_ids(stack) == set()
-        faults.forced.clear()
-
-        async def all_stored() -> bool:
-            return await stored_ids(stack) == sent
-
-        await until(all_stored, 60)
-        assert worker.lines("event_quarantined") == []
-    assert faults.injected["StartExecution", "throttled"] > 40
-    assert await dead_letters(stack) == []
-    assert history.violations == []

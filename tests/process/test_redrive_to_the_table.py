@@ -2,24 +2,20 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
-from tests.integration.dlq.conftest import Aws
-from tests.integration.dlq.letters import event_body, failed_interaction
+from tests.support.letters import Aws, event_body, failed_interaction
+from tests.support.stack import Stack, items_of
 from worker.local.child_process import Child
 
 pytestmark = pytest.mark.timeout(300)
 
-LETTERS = int(os.environ.get("REDRIVE_LETTERS", "200"))
-"""How many letters. 1,000 in a release's check; fewer where every run has to wait for them."""
+LETTERS = 200
 
 
 def redrive(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
@@ -28,15 +24,7 @@ def redrive(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     )
 
 
-async def stored(stack: Stack) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    pages = stack.clients.dynamodb.get_paginator("scan").paginate(TableName=stack.settings["INTERACTION_TABLE_NAME"])
-    async for page in pages:
-        items += page["Items"]
-    return items
-
-
-async def test_letters_redriven_by_a_command_killed_twice_are_all_stored_and_none_twice(
+async def test_letters_redriven_by_a_command_killed_in_the_middle_are_all_stored_and_none_twice(
     stack: Stack, worker_environment: dict[str, str]
 ) -> None:
     aws = Aws(stack.clients, stack.settings, worker_environment)
@@ -49,23 +37,22 @@ async def test_letters_redriven_by_a_command_killed_twice_are_all_stored_and_non
     await aws.many(letters)
     worker = Child("worker", ["run"], environment=worker_environment | {"MAX_CONCURRENCY": "50"})
     try:
-        for left in (LETTERS * 4 // 5, LETTERS * 2 // 5):
-            command = redrive(worker_environment)
-            await aws.only_some_are_left(left)
-            command.kill()
-            assert await asyncio.to_thread(command.wait) == -signal.SIGKILL
-            async with asyncio.timeout(30):
-                while (await aws.waiting())[1]:
-                    await asyncio.sleep(0.1)
+        command = redrive(worker_environment)
+        await aws.only_some_are_left(LETTERS * 4 // 5)
+        command.kill()
+        assert await asyncio.to_thread(command.wait) == -signal.SIGKILL
+        async with asyncio.timeout(30):
+            while (await aws.waiting())[1]:
+                await asyncio.sleep(0.1)
         assert sum(await aws.waiting()) > 0
         assert await asyncio.to_thread(redrive(worker_environment).wait) == 0
         async with asyncio.timeout(100):
-            while len(await stored(stack)) < LETTERS:
+            while len(await items_of(stack)) < LETTERS:
                 assert worker.running
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.1)
     finally:
         await asyncio.to_thread(worker.stop)
-    assert {item["interactionId"]["S"] for item in await stored(stack)} == failed | unread
+    assert set(await items_of(stack)) == failed | unread
     assert await aws.waiting() == (0, 0)
     # `executions` itself fails where an interaction has two.
     assert set(await aws.executions()) == failed | unread

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker_process import until
+from tests.support.worker_process import until
 
 
 def catches(process_id: int, number: signal.Signals) -> bool:

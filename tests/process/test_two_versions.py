@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet_rig import publish
-from tests.worker_process import WorkerProcess, until, worker_process
+from tests.support.stack import Stack, send_many
+from tests.support.worker_process import WorkerProcess, until, worker_process
 from worker.local import child_process
 from worker.local.simulator.server import Options, Simulator
 
@@ -22,8 +22,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    """Refuses what two workers send that do not share: 300 a minute are at most 35 in 6 s, twice that at most 70."""
-    async with Simulator(Options(requests=45, window_seconds=6.0)) as running:
+    """Refuses what two workers send that do not share: 600 a minute are at most 40 in 3 s, twice that at most 80."""
+    async with Simulator(Options(requests=48, window_seconds=3.0)) as running:
         yield running
 
 
@@ -47,11 +47,15 @@ def old_environment(worker_environment: dict[str, str], tmp_path: Path) -> dict[
 
 
 async def test_two_versions_share_token_and_allowance_without_a_second_login_and_without_a_429(
-    worker_environment: dict[str, str], old_environment: dict[str, str], simulator: Simulator, tmp_path: Path
+    stack: Stack,
+    worker_environment: dict[str, str],
+    old_environment: dict[str, str],
+    simulator: Simulator,
+    tmp_path: Path,
 ) -> None:
     one_by_one = {
         "GENESYS_DETAILS_PATH": "/api/v2/conversations/{interactionId}",
-        "GENESYS_REQUESTS_PER_MINUTE": "300",
+        "GENESYS_REQUESTS_PER_MINUTE": "600",
     }
     workers: list[WorkerProcess] = []
 
@@ -61,15 +65,15 @@ async def test_two_versions_share_token_and_allowance_without_a_second_login_and
 
     async with worker_process({**old_environment, **one_by_one}, tmp_path / "old.log") as old:
         workers.append(old)
-        await publish(worker_environment, 10)
+        await send_many(stack, 10)
         await until(lambda: succeeded(10))
         async with worker_process({**worker_environment, **one_by_one}, tmp_path / "new.log") as new:
             workers.append(new)
-            await publish(worker_environment, 80)
+            await send_many(stack, 80)
             await until(lambda: succeeded(90))
             assert simulator.stats.logins == 1
             simulator.tokens.revoke_all()
-            await publish(worker_environment, 20)
+            await send_many(stack, 20)
             await until(lambda: succeeded(110))
             assert simulator.stats.logins == 2
             outcomes = [line["outcome"] for worker in workers for line in worker.lines("attempt")]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fakes import DETAILS, FakeDetails, FakeStore, RecordingMetrics
-from tests.unit.samples import task
+from tests.support.fakes import DETAILS, FakeDetails, FakeStore, RecordingMetrics
+from tests.support.samples import task
 from worker import errors
 from worker.attempt import Attempt, Attempts, Task, read_task
 from worker.clock import SystemClock

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.virtual_time import VirtualClock, run_virtually
+from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.clock import wait_for_tasks
 
 

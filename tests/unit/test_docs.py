@@ -4,7 +4,6 @@ import argparse
 import importlib
 import json
 import re
-import runpy
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import docs
 from worker import cli
 from worker.cli import COMMANDS
 from worker.settings import Settings
@@ -130,7 +130,7 @@ def test_the_readme_names_every_command() -> None:
 
 
 def test_generated_parts_are_as_make_docs_writes_them() -> None:
-    for path, text in runpy.run_path(str(ROOT / "tools/docs.py"))["outputs"]().items():
+    for path, text in docs.outputs().items():
         assert text_of(path) == text, f"{name_of(path)}: run `make docs`"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.samples import envelope, partner, seed
+from tests.support.samples import envelope, partner, seed
 from worker.events import InvalidEventError, parse_event, parse_time, utc_text
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.virtual_time import EPOCH, StuckError, VirtualClock, run_virtually
+from tests.support.virtual_time import EPOCH, StuckError, VirtualClock, run_virtually
 
 
 def test_hours_pass_in_order_and_at_once() -> None:

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from tests.conftest import Stack
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
+from tests.support.stack import Stack
 from worker.fleet.shared_cache import open_shared_cache
 from worker.ports import SharedCache
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from redis.asyncio import Redis
 
-from tests.conftest import Stack
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
+from tests.support.stack import Stack
 from worker.clock import SystemClock
 from worker.errors import SharedCacheError
 from worker.fleet.dynamodb import DynamoDBCache

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.integration.dlq.conftest import Aws
+from tests.support.letters import Aws
 from worker.cli import main
 
 

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.dlq.conftest import Aws
-from tests.integration.dlq.letters import event_body, failed_interaction
+from tests.support.letters import Aws, event_body, failed_interaction
 
 
 async def test_redrive_starts_failed_interactions_and_sends_back_quarantined_bodies(aws: Aws) -> None:

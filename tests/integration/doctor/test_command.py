@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Stack
 from tests.integration.doctor.looking import DENIALS, doctor, faults, findings
+from tests.support.stack import Stack
 
 
 async def test_where_nothing_is_wrong_every_check_passes_and_nothing_changes(healthy: None, stack: Stack) -> None:  # noqa: ARG001

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.conftest import StartSimulator, genesys_environment
 from tests.integration.doctor.looking import doctor, faults, findings
+from tests.support.stack import StartSimulator
 from worker.local.simulator.server import Options, Simulator
 
 
@@ -45,7 +45,7 @@ async def test_a_rate_limit_that_is_used_up_is_no_fault(
 ) -> None:
     busy = await start_simulator(Options())
     busy.throttle(30)
-    for name, value in genesys_environment(busy).items():
+    for name, value in busy.environment.items():
         monkeypatch.setenv(name, value)
     assert (await findings())["Genesys API"].status == "skipped"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.conftest import Stack
-from tests.integration.doctor.conftest import Front
+from tests.integration.doctor.front import Front
 from tests.integration.doctor.looking import DENIALS, faults, findings
+from tests.support.stack import Stack
 from worker.commands.doctor.checks import permission
 from worker.settings import load_settings
 from worker.wiring import open_inspection

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
 from tests.integration.doctor.looking import faults, findings
+from tests.support.stack import Stack
 from worker.aws.clients import call_config, new_session, s3_addresses
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from tests.unit.aws.signatures import expected_authorization, parts
+from tests.support.signatures import expected_authorization, parts
 from worker.aws import signing
 from worker.aws.clients import new_session
 from worker.aws.signing import OnePassSigV4, sign_in_one_pass

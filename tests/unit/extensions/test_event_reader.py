@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.samples import EVENT_TIME, envelope, partner, seed
+from tests.support.samples import EVENT_TIME, envelope, partner, seed
 from worker.events import EventFields, InteractionEvent, InvalidEventError, parse_event, utc_text
 from worker.extensions.event_reader import open_reader
 

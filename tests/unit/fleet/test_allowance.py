@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from tests.virtual_fleet import VirtualFleet, most_in_a_period
-from tests.virtual_time import run_virtually
+from tests.support.virtual_fleet import VirtualFleet, most_in_a_period
+from tests.support.virtual_time import run_virtually
 from worker.fleet.ledger import PERIOD_SECONDS
 
 

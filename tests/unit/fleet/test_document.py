@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.virtual_time import VirtualClock, run_virtually
+from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import RateLimited, Unauthorized
 from worker.fleet.document import Content, Document, Snapshot
 from worker.fleet.ledger import Ledger

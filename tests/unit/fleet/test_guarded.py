@@ -3,16 +3,16 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.genesys_fleet import Recorder
-from tests.virtual_fleet import DistantCache
-from tests.virtual_time import VirtualClock, run_virtually
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_fleet import DistantCache
+from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import SharedCacheError
 from worker.fleet.guarded import RETRY_SECONDS, GuardedCache
 from worker.fleet.memory import MemoryCache
 
 
 def test_an_outage_is_two_lines_and_asks_the_backend_once_a_second() -> None:
-    recorder = Recorder()
+    recorder = RecordingMetrics()
 
     async def main() -> None:
         clock = VirtualClock()
@@ -41,4 +41,4 @@ def test_an_outage_is_two_lines_and_asks_the_backend_once_a_second() -> None:
     ]
     assert logs[0]["error"] == "SharedCacheError"
     assert logs[0]["detail"].startswith("unreachable; ")
-    assert recorder.counts["shared_cache_up", True] == 1
+    assert recorder.calls.count(("shared_cache_up", True)) == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.virtual_fleet import most_in_a_period
+from tests.support.virtual_fleet import most_in_a_period
 from worker.fleet.allowance import LEAD_SECONDS, SLICE_SECONDS
 from worker.fleet.ledger import HEADROOM_SECONDS, MEMBER_SECONDS, PERIOD_SECONDS, Ledger, Pace
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.genesys_fleet import Recorder
-from tests.virtual_fleet import DistantCache
-from tests.virtual_time import VirtualClock, run_virtually
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_fleet import DistantCache
+from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.fleet.token import LEASE_SECONDS, LoginAnswer, LoginFailed, Token, Tokens
@@ -22,7 +22,7 @@ class Fleet:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.cache = DistantCache(MemoryCache(self.clock), self.clock)
-        self.recorder = Recorder()
+        self.recorder = RecordingMetrics()
         self.token_seconds = 1000.0
         self.failure: LoginFailed | None = None
         self.logins = 0
@@ -72,8 +72,8 @@ async def test_a_thousand_calls_at_once_are_one_login(fleet: Fleet) -> None:
     got = await asyncio.gather(*(text_of(workers[number % 4]) for number in range(1000)))
     assert set(got) == {"token-1"}
     assert fleet.logins == 1
-    assert fleet.recorder.counts["token_fetch", "login"] == 1
-    assert fleet.recorder.counts["token_fetch", "shared"] == 3
+    assert fleet.recorder.calls.count(("token_fetch", "login")) == 1
+    assert fleet.recorder.calls.count(("token_fetch", "shared")) == 3
 
 
 @virtually

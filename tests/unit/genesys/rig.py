@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.genesys_fleet import Recorder
-from tests.virtual_time import VirtualClock, run_virtually
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
 from worker.fleet.ledger import Pace
@@ -31,9 +31,10 @@ class Rig:
         self.logins = 0
         self.login_failure: LoginFailed | None = None
         cache = MemoryCache(self.clock)
-        self.tokens = Tokens(cache, "token", self.log_in, Recorder(), self.clock)
-        allowance = Allowance(cache, "allowance", Pace(600_000), Recorder(), self.clock)
-        self.batching = Batching(self.ask, self.tokens, allowance, Recorder(), self.clock, size=10, longest_wait=60)
+        metrics = RecordingMetrics()
+        self.tokens = Tokens(cache, "token", self.log_in, metrics, self.clock)
+        allowance = Allowance(cache, "allowance", Pace(600_000), metrics, self.clock)
+        self.batching = Batching(self.ask, self.tokens, allowance, metrics, self.clock, size=10, longest_wait=60)
 
     async def log_in(self) -> LoginAnswer:
         self.logins += 1

@@ -4,8 +4,8 @@ import asyncio
 import random
 from datetime import UTC, datetime
 
+from tests.support.virtual_time import EPOCH
 from tests.unit.genesys.rig import Rig, details_of, virtually
-from tests.virtual_time import EPOCH
 from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable, Unexpected
 from worker.fleet.token import LoginFailed
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from structlog.testing import capture_logs
 
-from tests.unit.fakes import RecordingMetrics
-from tests.virtual_time import VirtualClock
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_time import VirtualClock
 from worker.cancellation import cancel_and_wait
 from worker.errors import NotConfirmedError
 from worker.ports import Queue, QueueState

@@ -4,7 +4,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from tests.virtual_time import VirtualClock
+from tests.support.virtual_time import VirtualClock
 from worker.cancellation import cancel_and_wait
 from worker.errors import NotConfirmedError
 from worker.runtime import health

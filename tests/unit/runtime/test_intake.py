@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from tests.unit.fakes import FakeQueue, FakeStateMachine, RecordingMetrics
-from tests.unit.samples import message, seed
-from tests.virtual_time import VirtualClock
+from tests.support.fakes import FakeQueue, FakeStateMachine, RecordingMetrics
+from tests.support.samples import message, seed
+from tests.support.virtual_time import VirtualClock
 from worker.errors import NotConfirmedError
 from worker.events import InteractionEvent, InvalidEventError
 from worker.runtime.health import Tick

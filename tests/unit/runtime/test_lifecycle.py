@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.virtual_time import VirtualClock
+from tests.support.virtual_time import VirtualClock
 from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Interruptible, Interruption, Stopping

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.fakes import RecordingMetrics
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_time import VirtualClock
 from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
-from tests.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.events import InvalidEventError, parse_event, utc_text

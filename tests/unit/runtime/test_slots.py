@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from structlog.testing import capture_logs
 
-from tests.unit.fakes import DETAILS, FakeActivity, FakeDetails, FakeStore, RecordingMetrics
-from tests.unit.samples import task
-from tests.virtual_time import VirtualClock
+from tests.support.fakes import DETAILS, FakeActivity, FakeDetails, FakeStore, RecordingMetrics
+from tests.support.samples import task
+from tests.support.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import NotConfirmedError, NotReady, TaskGoneError
 from worker.ports import ActivityTask, Details

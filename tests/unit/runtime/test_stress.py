@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.unit.fakes import DETAILS, RecordingMetrics
-from tests.unit.samples import message, seed, task
-from tests.virtual_time import VirtualClock
+from tests.support.fakes import DETAILS, RecordingMetrics
+from tests.support.samples import message, seed, task
+from tests.support.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.unit.fakes import DETAILS
+from tests.support.fakes import DETAILS
 from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent, InvalidEventError, parse_event
 from worker.ports import ActivityTask, Details, Message

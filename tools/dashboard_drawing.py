@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tests.observability.dashboard import Panel, Query, panels
-from tests.observability.prometheus import Prometheus
+from tests.support.dashboard import Panel, Query, panels
+from tests.support.prometheus import Prometheus
 
 _COLUMN, _LINE, _GAP = 56, 22, 6
 _COLORS = (

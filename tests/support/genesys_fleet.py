@@ -1,16 +1,14 @@
 """Workers of a fleet in one process: each with its own connections and its own view of the shared cache."""
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from worker.errors import AttemptError
 from worker.genesys.service import GenesysDetails, open_details
 from worker.local.simulator.server import Simulator
-from worker.ports import Details, SharedCache
+from worker.ports import Details, Metrics, SharedCache
 from worker.settings import Settings
 
 ELSEWHERE = {
@@ -20,21 +18,6 @@ ELSEWHERE = {
     "dead_letter_queue_url": "http://127.0.0.1/dead-letters",
     "interaction_table_name": "unused",
 }
-
-
-@dataclass
-class Recorder:
-    """A ports.Metrics that counts calls by name and labels, and keeps measured numbers."""
-
-    counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
-    numbers: dict[str, list[float]] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> Any:
-        def record(*values: Any) -> None:
-            self.counts[(name, *(value for value in values if not isinstance(value, float)))] += 1
-            self.numbers.setdefault(name, []).extend(value for value in values if isinstance(value, int | float))
-
-        return record
 
 
 def assert_failed(result: Details | AttemptError, kind: type[AttemptError], pattern: str) -> None:
@@ -59,8 +42,8 @@ def settings_for(simulator: Simulator, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def open_fleet(
-    settings: Settings, caches: list[SharedCache], recorder: Recorder
+    settings: Settings, caches: list[SharedCache], metrics: Metrics
 ) -> AsyncIterator[list[GenesysDetails]]:
     """A worker for each of `caches`."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(open_details(settings, cache, recorder)) for cache in caches]
+        yield [await stack.enter_async_context(open_details(settings, cache, metrics)) for cache in caches]

@@ -1,10 +1,6 @@
-"""Writes docs/metrics.md from the table of series: `python -m tests.observability.metrics_page`."""
-
-from pathlib import Path
+"""docs/metrics.md, made from the table of series."""
 
 from worker.telemetry.metrics import SERIES, Series
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
 _TOP = """\
 # Metrics
@@ -14,7 +10,7 @@ _TOP = """\
 closed set of labels are there from the start with the value 0.
 
 This page is written from the table in [`worker/telemetry/metrics.py`](../worker/telemetry/metrics.py) by
-`python -m tests.observability.metrics_page`; a test keeps the two alike. The alerts are in
+`make docs`; a test keeps the two alike. The alerts are in
 [the runbook](runbook.md), the dashboard in [its page](dashboard.md).
 
 | name | type | labels | meaning | when it moves |
@@ -53,10 +49,6 @@ def _row(series: Series) -> str:
     return f"| `{series.name}` | {kind} | {labels} | {_cell(series.meaning)} | {_cell(series.action)} |"
 
 
-def page() -> str:
+def metrics_page() -> str:
     """The page as it should be."""
     return _TOP + "\n".join(map(_row, SERIES)) + "\n" + _BOTTOM
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())

@@ -1,23 +1,20 @@
-"""Events of every kind through the whole way, with the service in a process of its own."""
+"""`publish`: what it sends, tells the simulator, and prints when it cannot."""
 
 import asyncio
-import json
-import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Stack
+from tests.support.stack import Stack
 from worker import cli
-from worker.events import parse_event, utc_text
+from worker.events import parse_event
 from worker.local.child_process import Child
-from worker.local.simulator.conversations import conversation
 from worker.local.simulator.server import Simulator
 from worker.local.topics import topics
-from worker.local.traffic import Event, Pace, make_events, malformed_bodies, put_events, send_bodies
+from worker.local.traffic import Pace
 
 AT_ONCE = Pace(0)
 
@@ -67,66 +64,6 @@ async def _event_queue_is_empty(stack: Stack) -> None:
             if set(answer["Attributes"].values()) == {"0"}:
                 return
             await asyncio.sleep(0.1)
-
-
-def _assert_stored(item: dict[str, Any], event: Event, event_id: str) -> None:
-    expected = conversation(event.interaction_id)
-    assert item["startTime"]["S"] == utc_text(expected.start)
-    assert tuple(channel["S"] for channel in item["channels"]["L"]) == expected.channels
-    assert item["eventId"]["S"] == event_id
-    assert item["eventType"]["S"] == event.event_type
-    assert item["eventTime"]["S"] == utc_text(event.time)
-    assert item["processedAt"]["S"].endswith("Z")
-
-
-@pytest.mark.usefixtures("service")
-async def test_both_shapes_are_stored_with_start_time_and_channels(stack: Stack) -> None:
-    seed, partner = make_events(12, "seed"), make_events(12, "genesys")
-    ids = await put_events(stack.clients, seed, AT_ONCE)
-    partner_ids = [str(uuid.uuid4()) for _ in partner]
-    bodies = [event.envelope(event_id) for event, event_id in zip(partner, partner_ids, strict=True)]
-    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], bodies, AT_ONCE)
-
-    items = await _items(stack, 24)
-    assert len(items) == 24
-    for event, event_id in zip(seed + partner, ids + partner_ids, strict=True):
-        _assert_stored(items[event.interaction_id], event, event_id)
-
-
-@pytest.mark.usefixtures("service")
-async def test_unusable_bodies_are_dead_letters_untouched_and_nothing_beside_them_waits(stack: Stack) -> None:
-    good = make_events(6, "genesys")
-    bad = malformed_bodies(12)
-    bodies = [
-        body for pair in zip(bad, [event.envelope(str(uuid.uuid4())) for event in good], strict=False) for body in pair
-    ]
-    bodies += bad[len(good) :]
-    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], bodies, AT_ONCE)
-
-    assert set(await _items(stack, 6)) == {event.interaction_id for event in good}
-    letters = await _letters(stack, 12)
-    assert set(letters) == set(bad)
-    assert [letters[body] for body in bad[:6]] == [
-        "invalid_json",
-        "missing_interaction_id",
-        "invalid_interaction_id",
-        "invalid_time",
-        "invalid_envelope",
-        "invalid_envelope",
-    ]
-    await _event_queue_is_empty(stack)
-    executions = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
-    assert len(executions["executions"]) == 6
-
-
-@pytest.mark.usefixtures("service")
-async def test_an_envelope_of_300_kib_is_processed(stack: Stack) -> None:
-    event = Event(str(uuid.uuid4()), "customer.end", datetime.now(UTC), "genesys")
-    envelope = json.loads(event.envelope("made-up-event"))
-    envelope["detail"]["eventBody"]["padding"] = "x" * 300 * 1024
-    await send_bodies(stack.clients, stack.settings["EVENT_QUEUE_URL"], [json.dumps(envelope)], AT_ONCE)
-
-    _assert_stored((await _items(stack, 1))[event.interaction_id], event, "made-up-event")
 
 
 @pytest.mark.usefixtures("service")

@@ -5,8 +5,8 @@ import random
 from collections import deque
 from collections.abc import Sequence
 
-from tests.genesys_fleet import Recorder
-from tests.virtual_time import VirtualClock
+from tests.support.fakes import RecordingMetrics
+from tests.support.virtual_time import VirtualClock
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import SharedCacheError
@@ -62,7 +62,7 @@ class VirtualWorker:
     def __init__(self, fleet: "VirtualFleet", number: int) -> None:
         self.clock = VirtualClock(skew=fleet.chance.uniform(-fleet.skew, fleet.skew), seed=number)
         self.cache = DistantCache(fleet.cache, self.clock)
-        self.recorder = Recorder()
+        self.recorder = RecordingMetrics()
         guarded = GuardedCache(self.cache, self.recorder, self.clock)
         self.allowance = Allowance(guarded, "allowance", Pace(fleet.limit), self.recorder, self.clock)
         self.permits: list[float] = []

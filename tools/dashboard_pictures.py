@@ -1,4 +1,4 @@
-"""Pictures of the dashboard under one fault after the other: `python -m tests.observability.pictures [NAME ...]`.
+"""Pictures of the dashboard under one fault after the other: `python -m tools.dashboard_pictures [NAME ...]`.
 
 Each one is a run of its own: workers, simulator, emulated AWS and Prometheus on this machine, steady traffic, and after
 half of the time one thing that goes wrong. Writes docs/images/dashboard-NAME.svg.
@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.observability.picture import draw
-from tests.observability.prometheus import running_prometheus
+from tests.support.prometheus import running_prometheus
+from tools.dashboard_drawing import draw
 from worker.local.demo.world import World, running_world
 from worker.local.simulator.conversations import make_conversation
 from worker.local.traffic import Pace, make_events, malformed_bodies, put_events, send_bodies
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 
 _QUIET_SECONDS, _FAULT_SECONDS = 40.0, 50.0
 _RATE = 20.0

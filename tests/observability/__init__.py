@@ -1,1 +1,0 @@
-"""A real Prometheus for tests and for the pictures in the documentation."""
