@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.support.stack import Stack, StartSimulator
+from tests.support.worker_process import StartWorker, WorkerProcess, worker_process
 from worker.local import bootstrap
 from worker.local.aws import open_clients
 from worker.local.emulator import Emulator
@@ -103,3 +104,15 @@ def worker_environment(stack: Stack, emulator: Emulator, simulator: Simulator) -
         "HTTP_PORT": "0",
         "DRAIN_SECONDS": "0",
     }
+
+
+@pytest.fixture
+async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[StartWorker]:
+    """Starts workers with settings of their own, and ends them after the test."""
+    async with AsyncExitStack() as running:
+
+        async def start(**settings: str) -> WorkerProcess:
+            output = tmp_path / f"worker-{uuid.uuid4().hex}.log"
+            return await running.enter_async_context(worker_process(worker_environment | settings, output))
+
+        yield start

@@ -1,39 +1,20 @@
 """Right for each conversation, over the network: as fresh as its last event, final when it ends, and paid for once."""
 
-import json
-import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.executions import measure
+from tests.support import stack as stack_support
+from tests.support.environment import kept_environment
 from tests.support.samples import seed
-from tests.support.stack import Stack
-from tests.support.worker_process import WorkerProcess, until, worker_process
+from tests.support.stack import Stack, executions, stored
+from tests.support.worker_process import StartWorker, until
 from worker.events import parse_time, utc_text
 from worker.local.simulator.conversations import make_conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Simulator
-
-StartWorker = Callable[..., Awaitable[WorkerProcess]]
-
-
-@pytest.fixture
-async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[StartWorker]:
-    """Starts workers with settings of their own, and ends them after the test."""
-    async with AsyncExitStack() as running:
-
-        async def start(**settings: str) -> WorkerProcess:
-            environment = worker_environment | {"DRAIN_SECONDS": "0"} | settings
-            output = tmp_path / f"worker-{uuid.uuid4().hex}.log"
-            return await running.enter_async_context(worker_process(environment, output))
-
-        yield start
 
 
 @pytest.fixture
@@ -42,29 +23,8 @@ def call_id() -> str:
 
 
 async def send(stack: Stack, interaction_id: str, event_type: str, time: datetime) -> None:
-    """Straight into the event queue, as EventBridge delivers."""
     body = seed(interaction_id, eventType=event_type, timestamp=utc_text(time)) | {"id": str(uuid.uuid4())}
-    await stack.clients.sqs.send_message(QueueUrl=stack.settings["EVENT_QUEUE_URL"], MessageBody=json.dumps(body))
-
-
-async def item_of(stack: Stack, interaction_id: str) -> dict[str, Any]:
-    """Its item, as soon as there is one."""
-
-    async def look() -> dict[str, Any]:
-        answer = await stack.clients.dynamodb.get_item(
-            TableName=stack.settings["INTERACTION_TABLE_NAME"],
-            Key={"interactionId": {"S": interaction_id}},
-            ConsistentRead=True,
-        )
-        return dict(answer.get("Item", {}))
-
-    found: dict[str, Any] = await until(look)
-    return found
-
-
-async def executions(stack: Stack) -> list[str]:
-    answer = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
-    return [execution["status"] for execution in answer["executions"]]
+    await stack_support.send(stack, body)
 
 
 async def all_succeeded(stack: Stack, count: int) -> bool:
@@ -89,7 +49,7 @@ async def test_an_event_amid_a_request_is_stored_with_details_asked_for_after_it
     second = datetime.now(UTC)
     await send(stack, call_id, "acd.start", second)
     await until(lambda: all_succeeded(stack, 2))
-    item = await item_of(stack, call_id)
+    item = await stored(stack, call_id)
     assert item["eventType"] == {"S": "acd.start"}
     assert parse_time(item["detailsAt"]["S"]) >= second
     assert len(simulator.stats.asked[call_id]) == 2
@@ -99,13 +59,14 @@ async def test_a_conversation_whose_end_appears_late_ends_complete(
     stack: Stack, simulator: Simulator, start_worker: StartWorker, call_id: str
 ) -> None:
     worker = await start_worker(FINAL_WAIT_SECONDS="30")
-    call = make_conversation(call_id, datetime.now(UTC) - timedelta(seconds=10), 10, end_after=3, outcome="answered")
+    start = datetime.now(UTC) - timedelta(seconds=10)
+    simulator.tell(make_conversation(call_id, start, 10, end_after=None, outcome="answered"))
+    await send(stack, call_id, "customer.end", datetime.now(UTC))
+    assert (await stored(stack, call_id))["complete"] == {"BOOL": False}
+    call = make_conversation(call_id, start, 10, outcome="answered")
     simulator.tell(call)
-    assert call.hung_up is not None
-    await send(stack, call_id, "customer.end", call.hung_up)
-    assert (await item_of(stack, call_id))["complete"] == {"BOOL": False}
     await until(lambda: all_succeeded(stack, 1))
-    item = await item_of(stack, call_id)
+    item = await stored(stack, call_id)
     assert call.end is not None
     assert (item["complete"], item["endTime"]) == ({"BOOL": True}, {"S": utc_text(call.end)})
     outcomes = [line["outcome"] for line in worker.lines("attempt")]
@@ -119,7 +80,7 @@ async def test_a_conversation_that_never_ends_is_a_success_without_an_end(
     simulator.tell(make_conversation(call_id, datetime.now(UTC) - timedelta(seconds=10), 5, end_after=None))
     await send(stack, call_id, "customer.end", datetime.now(UTC))
     await until(lambda: all_succeeded(stack, 1))
-    item = await item_of(stack, call_id)
+    item = await stored(stack, call_id)
     assert (item["complete"], "endTime" in item) == ({"BOOL": False}, False)
     assert await worker.metric("worker_interactions_total", outcome="succeeded") == 1
     assert 2 <= len(worker.lines("attempt")) <= 5
@@ -149,7 +110,7 @@ async def test_a_burst_over_two_workers_starts_one_execution(
     assert await executions(stack) == ["SUCCEEDED"]
     outcomes = [await worker.metric("worker_events_total", outcome="covered") for worker in workers]
     assert sum(outcomes) == 3
-    assert (await item_of(stack, call_id))["eventType"] == {"S": "wrapup"}
+    assert (await stored(stack, call_id))["eventType"] == {"S": "wrapup"}
 
 
 async def test_a_covered_event_that_is_the_newest_costs_one_write_and_nothing_else(
@@ -158,11 +119,11 @@ async def test_a_covered_event_that_is_the_newest_costs_one_write_and_nothing_el
     worker = await start_worker()
     moment = datetime.now(UTC) - timedelta(seconds=200)
     await send(stack, call_id, "customer.start", moment)
-    before = await item_of(stack, call_id)
+    before = await stored(stack, call_id)
     await until(lambda: queue_is_empty(stack))
     await send(stack, call_id, "acd.start", moment + timedelta(seconds=60))
     await until(lambda: queue_is_empty(stack))
-    after = await item_of(stack, call_id)
+    after = await stored(stack, call_id)
     assert {name for name in after if after[name] != before.get(name)} == {"eventTime", "eventType", "eventId"}
     assert await executions(stack) == ["SUCCEEDED"]
     assert simulator.stats.ids_asked == 1
@@ -174,10 +135,10 @@ async def test_a_reconcile_event_refreshes_the_details_and_leaves_the_event_fiel
 ) -> None:
     await start_worker()
     await send(stack, call_id, "customer.end", datetime.now(UTC) - timedelta(seconds=2000))
-    before = await item_of(stack, call_id)
+    before = await stored(stack, call_id)
     await send(stack, call_id, "reconcile", datetime.now(UTC))
     await until(lambda: all_succeeded(stack, 2))
-    after = await item_of(stack, call_id)
+    after = await stored(stack, call_id)
     assert after["detailsAt"]["S"] > before["detailsAt"]["S"]
     assert all(after[name] == before[name] for name in ("eventTime", "eventType", "eventId"))
     assert len(simulator.stats.asked[call_id]) == 2
@@ -190,25 +151,16 @@ async def test_the_standard_record_is_stored_beside_the_basic_one(
     call = make_conversation(call_id, datetime.now(UTC) - timedelta(seconds=300), 300, outcome="answered")
     simulator.tell(call)
     await send(stack, call_id, "customer.end", datetime.now(UTC))
-    item = await item_of(stack, call_id)
+    item = await stored(stack, call_id)
     assert (item["direction"], item["abandoned"]) == ({"S": call.direction}, {"BOOL": False})
     assert item["queueIds"]["L"]
     assert float(item["talkSeconds"]["N"]) > 0
     assert float(item["durationSeconds"]["N"]) == pytest.approx(300, abs=1)
 
 
-@pytest.fixture
-def _own_environment() -> Iterator[None]:
-    """What is measured brings an environment of its own, which ends with the test."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.mark.usefixtures("_own_environment")
 async def test_twelve_events_of_a_call_need_few_executions_and_all_are_covered() -> None:
-    result = await measure(conversations=12, delay=150, scale=30)
+    with kept_environment():  # what is measured brings its own
+        result = await measure(conversations=12, delay=150, scale=30)
     assert result.covered_by_account == result.events == 12 * 12
     # The benchmark has the figure; this holds on any machine.
     assert result.executions <= 1.6 * result.optimum

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.support.environment import kept_environment
 from worker.local.demo.accounting import Accounting
 from worker.local.demo.script import Script
 from worker.local.demo.world import World, running_world
@@ -138,15 +139,11 @@ async def test_logs_metrics_and_commands_hold_no_secret_and_no_personal_data(
 
     monkeypatch.setattr(Tokens, "mint", remembered)
     monkeypatch.setattr(Conversation, "analytics", hidden_in_details(Conversation.analytics))
-    before = dict(os.environ)
     more = {"LOG_LEVEL": "debug", "AWS_SECRET_ACCESS_KEY": AWS_SECRET, "AWS_SESSION_TOKEN": AWS_SESSION}
-    try:
+    with kept_environment():
         async with running_world(tmp_path, workers=2, faults=True, more=more) as world:
             secret = world.simulator.options.client_secret
             written = await trouble(world)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     logs = worker_logs(tmp_path)
     assert_there_was_trouble("\n".join(logs))
     everything = "\n".join([*logs, *written])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import os
 import re
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.dashboard import FILE, panels
+from tests.support.environment import kept_environment
 from tests.support.prometheus import Prometheus, running_prometheus, tool
 from worker.local.demo.accounting import Accounting
 from worker.local.demo.script import Script
@@ -39,17 +39,17 @@ FAILING = 'sum(rate(worker_interaction_duration_seconds_count{outcome="Genesys.U
 class Fleet:
     """Two workers that have been through the demo with faults, and their Prometheus."""
 
-    def __init__(self, world: World, prometheus: Prometheus) -> None:
+    def __init__(self, world: World, prometheus: Prometheus, accounting: Accounting) -> None:
         self.world = world
         self.prometheus = prometheus
+        self.accounting = accounting
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     tool("prometheus")
     directory = tmp_path_factory.mktemp("fleet")
-    before = dict(os.environ)
-    try:
+    with kept_environment():
         async with (
             running_world(directory, workers=2, faults=True) as world,
             running_prometheus(directory / "prometheus", world.worker_urls) as prometheus,
@@ -71,21 +71,20 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
             async with asyncio.timeout(60):
                 while await prometheus.value(LETTERS) != account.dead_lettered:
                     await asyncio.sleep(0.5)
-            yield Fleet(world, prometheus)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+            yield Fleet(world, prometheus, accounting)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_prometheus_counts_what_the_demo_sent(fleet: Fleet) -> None:
-    ledger_events = await fleet.prometheus.value("sum(worker_events_total{outcome=~'started|quarantined'})")
-    assert ledger_events == EVENTS
-    stored = await fleet.prometheus.value("sum(worker_interactions_total{outcome='succeeded'})")
+    settled = await fleet.prometheus.value("sum(worker_events_total{outcome!='returned'})")
+    assert settled == EVENTS + fleet.accounting.redelivered
+    succeeded = await fleet.prometheus.value("sum(worker_interactions_total{outcome='succeeded'})")
+    covered = await fleet.prometheus.value("sum(worker_events_total{outcome='covered'})")
     letters = await fleet.prometheus.value(LETTERS)
-    assert stored is not None
+    assert succeeded is not None
+    assert covered is not None
     assert letters is not None
-    assert stored + letters >= EVENTS
+    assert succeeded + covered + letters >= EVENTS
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -1,19 +1,12 @@
 """The main job over the network: a worker process between the AWS emulator and the Genesys simulator."""
 
 import json
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import cast
-
-import pytest
 
 from tests.support.samples import partner, seed
-from tests.support.stack import Item, Stack, dead_letters, item_of, new_id, send
-from tests.support.worker_process import WorkerProcess, until, worker_process
+from tests.support.stack import Item, Stack, dead_letters, executions, item_of, new_id, send, stored
+from tests.support.worker_process import StartWorker, until
 from worker.events import parse_event, parse_time, utc_text
 from worker.local.simulator.conversations import conversation, make_conversation
 from worker.local.simulator.faults import FaultPlan
@@ -21,32 +14,6 @@ from worker.local.simulator.server import Simulator
 
 NOTHING_IS_COVERED = "100000000"
 """DETAILS_LAG_SECONDS of three years: every event starts an execution of its own."""
-
-StartWorker = Callable[..., Awaitable[WorkerProcess]]
-
-
-@pytest.fixture
-async def start_worker(worker_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[StartWorker]:
-    """Starts workers with settings of their own, and ends them after the test."""
-    async with AsyncExitStack() as running:
-
-        async def start(**settings: str) -> WorkerProcess:
-            environment = worker_environment | {"DRAIN_SECONDS": "0"} | settings
-            return await running.enter_async_context(
-                worker_process(environment, tmp_path / f"worker-{uuid.uuid4().hex}.log")
-            )
-
-        yield start
-
-
-async def stored(stack: Stack, interaction_id: str) -> Item:
-    """Its item, as soon as it is there."""
-    return cast("Item", await until(lambda: item_of(stack, interaction_id)))
-
-
-async def executions(stack: Stack) -> list[str]:
-    answer = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
-    return [execution["status"] for execution in answer["executions"]]
 
 
 async def test_both_event_shapes_land_with_start_time_channels_and_end(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tests.support.samples import seed
+from tests.support.worker_process import until
 from worker.local import bootstrap
 from worker.local.aws import Clients
 from worker.local.simulator.server import Options, Simulator
@@ -78,3 +79,14 @@ async def dead_letters(stack: Stack) -> list[tuple[str, str]]:
         WaitTimeSeconds=0,
     )
     return [(m["Body"], m["MessageAttributes"]["reason"]["StringValue"]) for m in answer.get("Messages", ())]
+
+
+async def stored(stack: Stack, interaction_id: str) -> Item:
+    """The item of an interaction, as soon as it is there."""
+    return cast("Item", await until(lambda: item_of(stack, interaction_id)))
+
+
+async def executions(stack: Stack) -> list[str]:
+    """The status of each execution."""
+    answer = await stack.clients.stepfunctions.list_executions(stateMachineArn=stack.settings["STATE_MACHINE_ARN"])
+    return [execution["status"] for execution in answer["executions"]]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,10 @@ class WorkerProcess:
         status = self.child.process.returncode
         assert status is not None
         return status
+
+
+StartWorker = Callable[..., Awaitable[WorkerProcess]]
+"""Starts a worker in an environment of the test's own, with further settings by name."""
 
 
 @asynccontextmanager
