@@ -1,7 +1,7 @@
 """Intake: deleted only after confirmed, held through an outage, given back at a stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -19,7 +19,6 @@ from worker.runtime.admission import Admission
 from worker.runtime.health import Tick
 from worker.runtime.intake import Intake
 from worker.runtime.stopping import Stopping
-
 
 COVERS_ALL = Known(details_at=datetime(2027, 1, 1, tzinfo=UTC))
 
@@ -197,7 +196,12 @@ async def test_a_covered_events_message_is_deleted_only_after_its_event_is_writt
     rig = Rig()
     rig.items.known = {"interaction-1": COVERS_ALL}
     deleted_when_written: list[int] = []
-    rig.items.covers = lambda _: not deleted_when_written.append(len(rig.queue.deleted))
+
+    def cover(_: InteractionEvent) -> bool:
+        deleted_when_written.append(len(rig.queue.deleted))
+        return True
+
+    rig.items.covers = cover
     covered = message(seed())
     rig.queue.batches = [[covered]]
     async with rig.running():
@@ -246,7 +250,8 @@ async def test_a_stop_during_the_lookup_gives_everything_back() -> None:
     rig = Rig()
     looking, answer = asyncio.Event(), asyncio.Event()
 
-    async def look(_: object) -> dict[str, Known]:
+    async def look(interaction_ids: Collection[str]) -> Mapping[str, Known]:
+        assert interaction_ids
         looking.set()
         await answer.wait()
         return {}
