@@ -163,8 +163,7 @@ class Ports:
             execution = self._execution(token)
             execution.token = None
             if error in _REJECTED:
-                execution.status = "FAILED"
-                self.world.letters.append(execution.name)
+                self.world.fail(execution)
             if error == "Interaction.Incomplete":
                 if execution.looks < len(_LOOK_AFTER_SECONDS):
                     execution.ready_at = self.world.loop.now + _LOOK_AFTER_SECONDS[execution.looks]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
@@ -153,6 +154,26 @@ async def test_what_was_started_lately_is_followed_until_the_patience_is_over() 
     assert await rig.admit(event(300)) == [PutOff(10)]
     assert await rig.admit(event(85)) == ["started"], "that execution may have asked too early"
     assert await rig.admit(Arrival(event(300), PATIENCE + 1)) == ["started"]
+
+
+@pytest.mark.parametrize(("event_type", "ending"), [("acd.end", "started"), ("customer.end", PutOff(10))])
+async def test_an_end_follows_only_an_execution_that_looks_for_one(event_type: str, ending: Ending) -> None:
+    rig = Rig(item(100))
+    assert await rig.admit(event(95, event_type)) == ["started"]
+    assert await rig.admit(event(195, "customer.end")) == [ending]
+
+
+async def test_an_execution_counts_as_started_when_its_start_was_asked_for() -> None:
+    rig = Rig()
+    start = rig.machine.start
+
+    async def slowly(what: InteractionEvent, name: str) -> Literal["started", "duplicate", "taken"]:
+        await rig.clock.sleep(20)
+        return await start(what, name)
+
+    rig.machine.start = slowly  # type: ignore[method-assign]
+    assert await rig.admit(event(200)) == ["started"]
+    assert await rig.admit(event(85)) == ["started"], "the execution may have begun 20 s ago"
 
 
 async def test_a_start_that_was_not_confirmed_is_not_followed() -> None:

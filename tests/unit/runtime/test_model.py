@@ -74,9 +74,16 @@ class Model(RuleBasedStateMachine):
 
     @rule(interaction=st.sampled_from("ab"), event_type=_types, age=_ages)
     def an_event_is_sent(self, interaction: str, event_type: str, age: float) -> None:
+        """An event that happened `age` seconds ago."""
         time = utc_text(self.world.now - timedelta(seconds=age))
         detail = {"interactionId": interaction, "eventType": event_type, "timestamp": time}
         self._send(json.dumps({"id": f"event-{len(self.sent)}", "detail": detail}))
+
+    @rule(event_types=st.lists(_types, min_size=2, max_size=4), age=_ages)
+    def a_burst_is_sent(self, event_types: list[str], age: float) -> None:
+        """As at hang-up: several events within a second."""
+        for number, event_type in enumerate(event_types):
+            self.an_event_is_sent("a", event_type, age - number * 0.2)
 
     @rule(interaction=st.sampled_from("ab"))
     def an_interaction_ends(self, interaction: str) -> None:
@@ -173,6 +180,12 @@ class Model(RuleBasedStateMachine):
     @rule()
     def the_queue_changes_its_order(self) -> None:
         self.world.queue.reverse()
+
+    @precondition(lambda self: self.world.running())
+    @rule(which=_numbers)
+    def an_execution_fails(self, which: int) -> None:
+        running = self.world.running()
+        self.world.fail(running[which % len(running)])
 
     @precondition(lambda self: self.world.taken())
     @rule(which=_numbers)

@@ -92,6 +92,11 @@ def test_the_end_leads_so_that_it_is_waited_for() -> None:
     assert [type(action) for action in found] == [Start, Follow]
 
 
+def test_an_end_that_the_item_lacks_leads_also_a_newer_one() -> None:
+    found = actions(event(0, "customer.end"), event(50, "customer.end"), known=item(100), now=300)
+    assert [type(action) for action in found] == [Start, Follow]
+
+
 def test_an_end_that_the_item_lacks_starts_an_execution_that_waits_for_it() -> None:
     (found,) = actions(event(0, "customer.end"), known=item(100), now=200)
     (plain,) = actions(event(0, "customer.end"), now=200)

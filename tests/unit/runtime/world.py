@@ -151,18 +151,22 @@ class World:
         return [sent for sent in self.queue if sent.visible_at <= self.loop.now]
 
     def waiting(self) -> list[Execution]:
-        return [e for e in self._running() if e.token is None and e.ready_at <= self.loop.now]
+        return [e for e in self.running() if e.token is None and e.ready_at <= self.loop.now]
 
     def taken(self) -> list[Execution]:
-        return [e for e in self._running() if e.token is not None]
+        return [e for e in self.running() if e.token is not None]
 
     def seconds_to_next(self) -> float:
         """Until a message or an attempt comes up; at least one."""
-        moments = [sent.visible_at for sent in self.queue] + [e.ready_at for e in self._running()]
+        moments = [sent.visible_at for sent in self.queue] + [e.ready_at for e in self.running()]
         return max(1.0, min(moments, default=0.0) - self.loop.now)
 
-    def _running(self) -> list[Execution]:
+    def running(self) -> list[Execution]:
         return [e for e in self.executions.values() if e.status == "RUNNING"]
+
+    def fail(self, execution: Execution) -> None:
+        execution.status, execution.token = "FAILED", None
+        self.letters.append(execution.name)
 
     def item(self, interaction_id: str) -> Known | None:
         return self.items[interaction_id][-1] if interaction_id in self.items else None
