@@ -171,7 +171,7 @@ async def test_an_execution_counts_as_started_when_its_start_was_asked_for() -> 
         await rig.clock.sleep(20)
         return await start(what, name)
 
-    rig.machine.start = slowly  # type: ignore[method-assign]
+    rig.machine.start = slowly  # type: ignore[assignment, method-assign]
     assert await rig.admit(event(200)) == ["started"]
     assert await rig.admit(event(85)) == ["started"], "the execution may have begun 20 s ago"
 
