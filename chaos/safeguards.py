@@ -34,15 +34,45 @@ MUTANTS = (
     Mutant(
         "a message is deleted before its execution is confirmed",
         "worker/runtime/intake.py",
-        "        outcomes: Counter[str] = Counter()\n",
-        "        outcomes: Counter[str] = Counter()\n        await self._queue.delete(messages)\n",
+        "        endings: Counter[str] = Counter()\n",
+        "        endings: Counter[str] = Counter()\n        await self._queue.delete(messages)\n",
     ),
     Mutant(
         "no condition on the write",
         "worker/aws/records.py",
-        "                ConditionExpression=_NEWER_ONLY,\n"
-        '                ExpressionAttributeValues={":eventTime": item["eventTime"]},\n',
-        "",
+        "                Item=item,\n                ConditionExpression=condition,\n",
+        "                Item=item,\n                ConditionExpression='attribute_exists(interactionId) OR '\n"
+        "                'attribute_not_exists(interactionId) OR ' + condition,\n",
+    ),
+    Mutant(
+        "what an item covers is asked without DETAILS_LAG_SECONDS",
+        "worker/record.py",
+        "known.details_at < event.time + fresh.lag:\n",
+        "known.details_at < event.time:\n",
+    ),
+    Mutant(
+        "a covered event is deleted though its write was refused",
+        "worker/runtime/admission.py",
+        "                if not write or await self._items.settle(arrival.event):\n",
+        "                if not write or await self._items.settle(arrival.event) or True:\n",
+    ),
+    Mutant(
+        "an event that follows is deleted at once",
+        "worker/runtime/admission.py",
+        "            return await self._follow(arrival, start.name)\n",
+        '            return "duplicate"\n',
+    ),
+    Mutant(
+        "an event follows a failed execution for ever",
+        "worker/runtime/admission.py",
+        "        if execution is not None and execution.running:\n",
+        "        if True:\n",
+    ),
+    Mutant(
+        "a name is shared before its details are late enough",
+        "worker/runtime/plan.py",
+        "        return start >= until + self.fresh.lag + CLOCK_SLACK\n",
+        "        return start >= until\n",
     ),
     Mutant(
         "open polls are cancelled at the stop",

@@ -15,9 +15,14 @@ class Succeeded:
     """Its event was the newest one known."""
 
     @property
+    def written(self) -> bool:
+        """Whether the attempt changed the table."""
+        return self.details or self.event
+
+    @property
     def changes(self) -> dict[str, bool]:
-        """What the attempt changed in the table, for the execution's output and the log."""
-        return {"written": self.details or self.event, "new_details": self.details, "new_event": self.event}
+        """What the attempt changed in the table, for the execution's output."""
+        return {"written": self.written, "details": self.details, "event": self.event}
 
     @property
     def label(self) -> str:

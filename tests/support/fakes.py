@@ -2,14 +2,15 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from worker.errors import AttemptError, NotConfirmedError
-from worker.events import InteractionEvent
-from worker.ports import ActivityTask, Details, Message, Metrics
+from worker.events import RECONCILE, InteractionEvent
+from worker.ports import ActivityTask, Details, Execution, Kept, Message, Metrics
+from worker.record import Known, newer
 
 _SIGNATURES = {name: inspect.signature(method) for name, method in vars(Metrics).items() if not name.startswith("_")}
 
@@ -45,6 +46,8 @@ class FakeQueue:
     kept_hidden: list[tuple[Message, float]] = field(default_factory=list)
     """With the event loop's time of the call."""
     given_back: list[Message] = field(default_factory=list)
+    waits: list[tuple[Message, float]] = field(default_factory=list)
+    """What was put off, and for how many seconds."""
     quarantined: list[tuple[Message, str]] = field(default_factory=list)
     quarantine_failures: int = 0
     receive_failures: int = 0
@@ -72,6 +75,9 @@ class FakeQueue:
     async def give_back(self, messages: Sequence[Message]) -> None:
         self.given_back += messages
 
+    async def put_off(self, messages: Sequence[Message], seconds: float) -> None:
+        self.waits += [(message, seconds) for message in messages]
+
     async def quarantine(self, message: Message, reason: str) -> None:
         if self.quarantine_failures:
             self.quarantine_failures -= 1
@@ -81,15 +87,49 @@ class FakeQueue:
 
 @dataclass
 class FakeStateMachine:
-    """Starts what `answer` lets it start."""
+    """Starts what `answer` lets it start, under names that are not taken."""
 
     answer: Callable[[InteractionEvent], Literal["started", "duplicate"]] = lambda _: "started"
     asked: list[InteractionEvent] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """Under which they were to start."""
+    taken: dict[str, Execution | None] = field(default_factory=dict)
+    """Names that others took; None: theirs may not be looked at."""
+    looked_at: list[str] = field(default_factory=list)
 
-    async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
+    async def start(self, event: InteractionEvent, name: str) -> Literal["started", "duplicate", "taken"]:
         self.asked.append(event)
+        self.names.append(name)
         await asyncio.sleep(0)
-        return self.answer(event)
+        return "taken" if name in self.taken else self.answer(event)
+
+    async def look(self, name: str) -> Execution | None:
+        self.looked_at.append(name)
+        return self.taken[name]
+
+
+@dataclass
+class FakeItems:
+    """The items of `known`. `covers` says what becomes of an event that would be the newest one."""
+
+    known: dict[str, Known] = field(default_factory=dict)
+    covers: Callable[[InteractionEvent], bool] = lambda _: True
+    failures: int = 0
+    """How often a lookup fails before it answers."""
+    looked_up: list[list[str]] = field(default_factory=list)
+    settled: list[InteractionEvent] = field(default_factory=list)
+
+    async def look(self, interaction_ids: Collection[str]) -> Mapping[str, Known]:
+        self.looked_up.append(list(interaction_ids))
+        if self.failures:
+            self.failures -= 1
+            raise NotConfirmedError("AccessDeniedException")
+        return {one: self.known[one] for one in interaction_ids if one in self.known}
+
+    async def settle(self, event: InteractionEvent) -> bool:
+        self.settled.append(event)
+        await asyncio.sleep(0)
+        return self.covers(event)
 
 
 @dataclass
@@ -131,7 +171,10 @@ class FakeActivity:
 
 
 DETAILS = Details(
-    datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), ("voice",), asked_at=datetime(2026, 1, 2, 4, 5, 6, 789000, UTC)
+    datetime(2026, 1, 2, 3, 4, 5, 678000, UTC),
+    ("voice",),
+    asked_at=datetime(2026, 1, 2, 4, 5, 6, 789000, UTC),
+    end_time=datetime(2026, 1, 2, 3, 30, tzinfo=UTC),
 )
 
 
@@ -147,16 +190,27 @@ class FakeDetails:
         return DETAILS if self.answer is None else await self.answer(interaction_id)
 
 
+def keep(known: Known | None, event: InteractionEvent, details: Details) -> Kept:
+    """What a store that holds `known` makes of one attempt's result, as `worker/record.py` says."""
+    complete = details.end_time is not None
+    if known is None:
+        moment = details.start_time if event.event_type == RECONCILE else event.time
+        return Kept(Known(moment, event.event_type, details.asked_at, complete), details=True, event=True)
+    change = newer(known, event, details.asked_at)
+    if change.details:
+        known = replace(known, details_at=details.asked_at, complete=complete)
+    if change.event:
+        known = replace(known, event_time=event.time, event_type=event.event_type)
+    return Kept(known, change.details, change.event)
+
+
 @dataclass
 class FakeStore:
-    """Keeps the newest event of each interaction."""
+    """Keeps the newer halves."""
 
-    kept: dict[str, InteractionEvent] = field(default_factory=dict)
+    items: dict[str, Known] = field(default_factory=dict)
 
-    async def put(self, event: InteractionEvent, details: Details) -> bool:
-        assert details is not None
-        stored = self.kept.get(event.interaction_id)
-        if stored is not None and stored.time >= event.time:
-            return False
-        self.kept[event.interaction_id] = event
-        return True
+    async def put(self, event: InteractionEvent, details: Details) -> Kept:
+        kept = keep(self.items.get(event.interaction_id), event, details)
+        self.items[event.interaction_id] = kept.known
+        return kept

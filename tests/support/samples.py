@@ -34,9 +34,10 @@ def partner(conversation_id: Any = "interaction-1", **body: Any) -> dict[str, An
     return envelope({"topicName": topic, "version": "2", "eventBody": event_body}, source="aws.partner/genesys.com/x")
 
 
-def message(body: Any, number: int = 1) -> Message:
+def message(body: Any, number: int = 1, *, receives: int = 1) -> Message:
     """A received message; `body` as text, or as something to write as JSON."""
-    return Message(f"message-{number}", f"receipt-{number}", body if isinstance(body, str) else json.dumps(body), 0.0)
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Message(f"message-{number}", f"receipt-{number}", text, 0.0, receives)
 
 
 def task(token: str = "token-1", **fields: Any) -> ActivityTask:  # noqa: S107
@@ -47,7 +48,9 @@ def task(token: str = "token-1", **fields: Any) -> ActivityTask:  # noqa: S107
         "timestamp": "2026-03-01T09:00:00.000Z",
         "eventId": "event-1",
         "executionArn": "arn:aws:states:us-east-1:000000000000:execution:machine:name",
-        "executionStartTime": "2026-03-01T10:00:00.000Z",
+        "executionStartTime": "2026-03-01T09:30:00.000Z",
+        "enteredTime": "2026-03-01T10:00:00.000Z",
         "retryCount": 0,
+        "definition": 2,
     }
     return ActivityTask(token, json.dumps(document | fields))

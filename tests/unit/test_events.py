@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,3 +134,13 @@ def test_times_are_written_in_utc_with_milliseconds(text: str, written: str) -> 
 def test_the_order_of_texts_is_the_order_of_instants() -> None:
     texts = ["2026-03-01T10:00:00+05:00", "2026-03-01T06:00:00Z", "2026-03-01T01:30:00.5-05:00"]
     assert sorted(utc_text(parse_time(text)) for text in texts) == [utc_text(parse_time(text)) for text in texts]
+
+
+def test_a_time_more_than_a_day_ahead_is_refused_where_the_time_is_known() -> None:
+    body = json.dumps(seed(timestamp="2026-03-02T10:00:00.000Z"))
+    a_day_before = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert parse_event(body, now=a_day_before).time == a_day_before + timedelta(hours=24)
+    with pytest.raises(InvalidEventError) as caught:
+        parse_event(body, now=a_day_before - timedelta(milliseconds=1))
+    assert caught.value.reason == "future_time"
+    assert parse_event(body).event_id == "event-1"

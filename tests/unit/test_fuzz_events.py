@@ -2,7 +2,9 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +65,17 @@ def test_a_right_envelope_is_an_event(envelope: dict[str, object]) -> None:
     assert event.event_id == envelope["id"]
 
 
+@given(strategies.envelopes, st.datetimes(timezones=st.just(UTC)))
+def test_what_time_it_is_decides_only_of_times_in_the_future(envelope: dict[str, object], now: datetime) -> None:
+    body = json.dumps(envelope)
+    event = parse_event(body)
+    if event.time - now <= timedelta(hours=24):
+        assert parse_event(body, now=now) == event
+    else:
+        with pytest.raises(InvalidEventError, match="24 hours ahead"):
+            parse_event(body, now=now)
+
+
 def test_a_text_cut_in_the_middle_of_a_character_costs_no_event() -> None:
     body = r"""{"id": "1", "time": "2026-03-01T10:00:00Z", "detail": {"interactionId": "a", "note": "thanks \ud83d"}}"""
     assert parse_event(body).interaction_id == parse_event(body.encode()).interaction_id == "a"
@@ -88,7 +101,9 @@ def test_the_explanation_of_a_refusal_never_quotes_the_body(envelope: dict[str, 
                     "eventId": strategies.labels,
                     "executionArn": strategies.texts,
                     "executionStartTime": strategies.times,
+                    "enteredTime": strategies.times,
                     "retryCount": st.integers(),
+                    "definition": st.integers(),
                 }
             )
         ).map(lambda body: body.decode(errors="surrogatepass" if body.isascii() else "replace")),

@@ -20,6 +20,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert settings.genesys_region == "us-east-1"
     assert settings.genesys_batch_size == 100
     assert settings.genesys_requests_per_minute == 300
+    assert (settings.details_lag, settings.final_wait_seconds) == (90, 900)
+    assert settings.end_event_types == {"customer.end"}
+    assert settings.record == "basic"
     assert settings.shared_cache_url == "memory://"
     assert (settings.max_concurrency, settings.intake_concurrency) == (100, 10)
     assert settings.roles == {"intake", "activity"}
@@ -74,6 +77,9 @@ def test_a_missing_one_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> N
         ("GENESYS_DETAILS_PATH", "/api/{version}/{interactionId}", "placeholder"),
         ("GENESYS_BATCH_SIZE", "101", "100"),
         ("GENESYS_REQUESTS_PER_MINUTE", "many", "integer"),
+        ("DETAILS_LAG_SECONDS", "-1", "0"),
+        ("FINAL_WAIT_SECONDS", "3601", "3600"),
+        ("RECORD", "full", "standard"),
         ("SHARED_CACHE_URL", "memcached://host", "redis://"),
         ("SHARED_CACHE_URL", "dynamodb://", "table"),
         ("MAX_CONCURRENCY", "0", "1"),
@@ -91,6 +97,21 @@ def test_a_wrong_one_is_one_readable_line(name: str, value: str, says: str, monk
     assert line.startswith(f"{name}: ")
     assert says in line
     assert "\n" not in line
+
+
+def test_a_template_of_the_operational_endpoints_lags_by_a_moment_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYS_DETAILS_PATH", "/api/v2/conversations/{interactionId}")
+    assert load_settings().details_lag == 5
+    monkeypatch.setenv("DETAILS_LAG_SECONDS", "0")
+    assert load_settings().details_lag == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "types"), [("customer.end, acd.end,", {"customer.end", "acd.end"}), (",", set()), ("", {"customer.end"})]
+)
+def test_end_event_types_are_separated_by_commas(value: str, types: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("END_EVENT_TYPES", value)
+    assert load_settings().end_event_types == types
 
 
 def test_every_wrong_one_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

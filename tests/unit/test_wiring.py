@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from worker.settings import Settings, SettingsError
-from worker.wiring import open_cache
+from worker.wiring import freshness, open_cache
 
 REQUIRED = {
     "event_queue_url": "https://sqs.us-east-1.amazonaws.com/000000000000/events",
@@ -32,3 +32,17 @@ async def test_a_cache_whose_library_is_missing_is_a_problem_of_its_setting(monk
         "names Redis and its library is not installed",
     )
     assert "pip install '.[redis]'" in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("template", "ends"),
+    [
+        (None, {"customer.end"}),
+        ("/api/v2/conversations/{interactionId}", {"customer.end"}),
+        ("/api/v2/analytics/conversations/{interactionId}/details?x=1", {"customer.end"}),
+        ("/of/my/own/{interactionId}", set()),
+    ],
+)
+def test_an_end_is_not_waited_for_where_the_source_knows_none(template: str | None, ends: set[str]) -> None:
+    settings = Settings.model_validate(REQUIRED | {"genesys_details_path": template})
+    assert freshness(settings).end_types == ends

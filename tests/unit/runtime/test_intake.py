@@ -1,18 +1,26 @@
 """Intake: deleted only after confirmed, held through an outage, given back at a stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from tests.support.fakes import FakeQueue, FakeStateMachine, RecordingMetrics
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.fakes import FakeItems, FakeQueue, FakeStateMachine, RecordingMetrics
 from tests.support.samples import message, seed
-from tests.support.virtual_time import VirtualClock
+from tests.support.virtual_time import EPOCH, VirtualClock
 from worker.errors import NotConfirmedError
-from worker.events import InteractionEvent, InvalidEventError
+from worker.events import InteractionEvent, InvalidEventError, utc_text
+from worker.record import Freshness, Known
+from worker.runtime.admission import Admission
 from worker.runtime.health import Tick
 from worker.runtime.intake import Intake
 from worker.runtime.stopping import Stopping
+
+COVERS_ALL = Known(details_at=datetime(2027, 1, 1, tzinfo=UTC))
 
 
 class Rig:
@@ -22,11 +30,12 @@ class Rig:
         self.clock = VirtualClock()
         self.queue = FakeQueue()
         self.machine = FakeStateMachine()
+        self.items = FakeItems()
         self.metrics = RecordingMetrics()
         self.stopping = Stopping(self.clock)
         self.intake = Intake(
             self.queue,
-            self.machine,
+            Admission(self.machine, self.items, Freshness(timedelta(seconds=90)), self.clock),
             self.metrics,
             self.stopping,
             concurrency=3,
@@ -181,3 +190,98 @@ async def test_no_more_is_received_than_can_be_started() -> None:
         await rig.clock.sleep(600)
         assert len(rig.machine.asked) > 10
         assert len(rig.queue.batches) == 1, "the second batch is not fetched while the first one waits"
+
+
+async def test_a_covered_events_message_is_deleted_only_after_its_event_is_written() -> None:
+    rig = Rig()
+    rig.items.known = {"interaction-1": COVERS_ALL}
+    deleted_when_written: list[int] = []
+
+    def cover(_: InteractionEvent) -> bool:
+        deleted_when_written.append(len(rig.queue.deleted))
+        return True
+
+    rig.items.covers = cover
+    covered = message(seed())
+    rig.queue.batches = [[covered]]
+    async with rig.running():
+        await rig.queue.polling.wait()
+    assert deleted_when_written == [0]
+    assert rig.queue.deleted == [covered]
+    assert rig.machine.asked == []
+    assert rig.metrics.of("event") == ["covered"]
+
+
+async def test_a_covered_event_is_kept_while_its_write_is_not_confirmed() -> None:
+    rig = Rig()
+    rig.items.known = {"interaction-1": COVERS_ALL}
+    tried = asyncio.Event()
+
+    def refuse(_: InteractionEvent) -> bool:
+        tried.set()
+        raise NotConfirmedError("ThrottlingException")
+
+    rig.items.covers = refuse
+    rig.queue.batches = [[message(seed())]]
+    async with rig.running():
+        await tried.wait()
+    assert (rig.queue.deleted, rig.queue.given_back) == ([], [message(seed())])
+
+
+async def test_events_that_follow_are_put_off_beside_a_leader_that_starts_and_a_quarantine() -> None:
+    rig = Rig()
+    first, followers, poison = message(seed(), 1), [], message("poison", 9)
+    for number, receives in ((2, 1), (3, 4)):
+        body = seed(timestamp=f"2026-03-01T08:00:0{number}.000Z") | {"id": f"event-{number}"}
+        followers.append(message(body, number, receives=receives))
+    rig.queue.batches = [[followers[0], first, poison, followers[1]]]
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.queue.polling.wait()
+    assert [event.event_id for event in rig.machine.asked] == ["event-1"]
+    assert set(rig.queue.deleted) == {first, poison}
+    assert dict(rig.queue.waits) == {followers[0]: 10, followers[1]: 80}
+    assert sorted(rig.metrics.of("event")) == ["quarantined", "started"], "what is put off is not counted"
+    (line,) = (line for line in lines if line["event"] == "intake_batch")
+    assert (line["received"], line["started"], line["put_off"], line["quarantined"]) == (4, 1, 2, 1)
+
+
+async def test_a_stop_during_the_lookup_gives_everything_back() -> None:
+    rig = Rig()
+    looking, answer = asyncio.Event(), asyncio.Event()
+
+    async def look(interaction_ids: Collection[str]) -> Mapping[str, Known]:
+        assert interaction_ids
+        looking.set()
+        await answer.wait()
+        return {}
+
+    rig.items.look = look  # type: ignore[method-assign]
+    batch = [message(seed(), 1), message("poison", 2)]
+    rig.queue.batches = [batch]
+    async with rig.running():
+        await looking.wait()
+        rig.stopping.request()
+        answer.set()
+    assert rig.machine.asked == []
+    assert set(rig.queue.given_back) == set(batch)
+    assert (rig.queue.deleted, rig.queue.quarantined) == ([], [])
+
+
+async def test_only_a_first_receive_tells_how_long_a_message_waited() -> None:
+    rig = Rig()
+    rig.queue.batches = [[message(seed(f"id-{n}"), n, receives=n) for n in (1, 2, 3)]]
+    async with rig.running():
+        await rig.queue.polling.wait()
+    assert len(rig.metrics.of("queue_wait")) == 1
+
+
+@pytest.mark.parametrize(("hours", "reasons"), [(23.9, []), (24.1, ["future_time"])])
+async def test_an_event_more_than_a_day_ahead_is_quarantined(hours: float, reasons: list[str]) -> None:
+    rig = Rig()
+    time = datetime.fromtimestamp(EPOCH, UTC) + timedelta(hours=hours)
+    rig.queue.batches = [[message(seed(timestamp=utc_text(time)))]]
+    async with rig.running():
+        await rig.queue.polling.wait()
+    assert [reason for _, reason in rig.queue.quarantined] == reasons
+    assert len(rig.queue.deleted) == 1

@@ -3,10 +3,11 @@
 A failing example prints as a story: each line is one step that somebody takes.
 """
 
-import asyncio
+import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -14,21 +15,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.fakes import RecordingMetrics
-from tests.support.virtual_time import VirtualClock
-from tests.unit.runtime.world import End, Execution, Pending, Ports, Sent, VirtualLoop, World
-from worker.attempt import Attempts
+from tests.unit.runtime.model_worker import Worker
+from tests.unit.runtime.world import End, Pending, Sent, VirtualLoop, World
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
-from worker.events import InvalidEventError, parse_event, utc_text
-from worker.runtime.health import Tick
-from worker.runtime.intake import Intake
-from worker.runtime.slots import Slots
-from worker.runtime.stopping import Stopping
+from worker.events import RECONCILE, InvalidEventError, parse_event, utc_text
 
 MOST_WORKERS = 3
-RECEIVERS = 2
-SLOTS = 2
-HEARTBEAT_SECONDS = 20.0
 
 _numbers = st.integers(0, 30)
 """Chooses one of what is there, by remainder: shrinks to the first."""
@@ -36,47 +28,9 @@ _ends: st.SearchStrategy[End] = st.sampled_from(["done", "done", "answer lost", 
 _fetch_errors = st.sampled_from(
     [None, RateLimited("r"), Unavailable("u"), NotReady("n"), Invalid("i"), RuntimeError("a bug")]
 )
-
-
-class Worker:
-    """One worker process: the real runtime on the model's ports. Made within the event loop."""
-
-    def __init__(self, world: World, number: int) -> None:
-        clock = VirtualClock()
-        self.name = f"worker {number}"
-        self.ports = Ports(world)
-        self.stopping = Stopping(clock)
-        self.faults: list[BaseException] = []
-        metrics: Any = RecordingMetrics()
-        intake = Intake(
-            self.ports, self.ports, metrics, self.stopping, concurrency=RECEIVERS, visibility_seconds=60, clock=clock
-        )
-        attempts = Attempts(self.ports, self.ports, metrics, not_found_after_seconds=900, clock=clock)
-        self.slots = Slots(
-            self.ports,
-            attempts,
-            metrics,
-            self.stopping,
-            heartbeat_seconds=HEARTBEAT_SECONDS,
-            clock=clock,
-            fault=lambda _, error: self.faults.append(error),
-        )
-        loops = [intake.receive(Tick("receiver", clock)) for _ in range(RECEIVERS)]
-        loops += [self.slots.slot(Tick("slot", clock)) for _ in range(SLOTS)]
-        self.tasks = [asyncio.create_task(loop) for loop in loops]
-
-    @property
-    def done(self) -> bool:
-        return all(task.done() for task in self.tasks)
-
-    def drain(self) -> None:
-        self.ports.stopping = True
-        self.stopping.request()
-
-    def kill(self) -> None:
-        self.ports.dead = True
-        for task in self.tasks:
-            task.cancel()
+_types = st.sampled_from(["acd.end", "customer.end", RECONCILE])
+_ages = st.sampled_from([0.0, 9.5, 10.2, 10.5, 11.0, 11.3, 12.0, 40.0, -2.0])
+"""Seconds since an event happened: too few or enough for details to have it, and for its bucket to be over."""
 
 
 class Model(RuleBasedStateMachine):
@@ -109,20 +63,35 @@ class Model(RuleBasedStateMachine):
 
     # What people and machines do
 
-    @initialize(moments=st.lists(st.integers(1, 3), min_size=1, max_size=3))
-    def a_worker_has_received_events(self, moments: list[int]) -> None:
+    @initialize(ages=st.lists(_ages, min_size=1, max_size=4), event_type=_types)
+    def a_worker_has_received_events(self, ages: list[float], event_type: str) -> None:
         self.a_worker_starts()
-        for moment in moments:
-            self.an_event_is_sent("a", moment)
+        for age in ages:
+            self.an_event_is_sent("a", event_type, age)
         receive = next(waiting for waiting in self.world.pending if waiting.name == "receive")
         self.world.answer(receive, "done")
         self._step()
 
-    @rule(interaction=st.sampled_from("ab"), moment=st.integers(1, 3))
-    def an_event_is_sent(self, interaction: str, moment: int) -> None:
-        time = f"2026-03-01T10:00:0{moment}.000Z"
-        detail = {"interactionId": interaction, "eventType": "customer.end", "timestamp": time}
+    @rule(interaction=st.sampled_from("ab"), event_type=_types, age=_ages)
+    def an_event_is_sent(self, interaction: str, event_type: str, age: float) -> None:
+        """An event that happened `age` seconds ago."""
+        time = utc_text(self.world.now - timedelta(seconds=age))
+        detail = {"interactionId": interaction, "eventType": event_type, "timestamp": time}
         self._send(json.dumps({"id": f"event-{len(self.sent)}", "detail": detail}))
+
+    @rule(event_types=st.lists(_types, min_size=2, max_size=4), age=_ages)
+    def a_burst_is_sent(self, event_types: list[str], age: float) -> None:
+        """As at hang-up: several events within a second."""
+        for number, event_type in enumerate(event_types):
+            self.an_event_is_sent("a", event_type, age - number * 0.2)
+
+    @rule(interaction=st.sampled_from("ab"))
+    def an_interaction_ends(self, interaction: str) -> None:
+        self.world.ended.add(interaction)
+
+    @rule(versions=st.integers(0, 3))
+    def lookups_are_behind(self, versions: int) -> None:
+        self.world.reads_behind = versions
 
     @rule()
     def rubbish_is_sent(self) -> None:
@@ -194,20 +163,29 @@ class Model(RuleBasedStateMachine):
     def genesys_will_fail(self, which: int, error: Any) -> None:
         self.workers[which % len(self.workers)].ports.fetch_error = error
 
-    @rule(seconds=st.sampled_from([0.5, 5, 25, 65]))
+    @rule(seconds=st.sampled_from([0.5, 2, 12, 25, 65]))
     def time_passes(self, seconds: float) -> None:
         self.world.pass_time(seconds)
         self._step()
 
     @precondition(lambda self: self.world.queue)
-    @rule(which=_numbers)
-    def a_message_is_delivered_again(self, which: int) -> None:
-        self.world.queue[which % len(self.world.queue)].visible_at = self.loop.now
+    @rule(which=_numbers, times=st.sampled_from([1, 4, 9]))
+    def a_message_is_delivered_again(self, which: int, times: int) -> None:
+        """For the `times`-th time from now; the others were in vain."""
+        sent = self.world.queue[which % len(self.world.queue)]
+        sent.visible_at = self.loop.now
+        sent.receives += times - 1
 
     @precondition(lambda self: len(self.world.queue) > 1)
     @rule()
     def the_queue_changes_its_order(self) -> None:
         self.world.queue.reverse()
+
+    @precondition(lambda self: self.world.running())
+    @rule(which=_numbers)
+    def an_execution_fails(self, which: int) -> None:
+        running = self.world.running()
+        self.world.fail(running[which % len(running)])
 
     @precondition(lambda self: self.world.taken())
     @rule(which=_numbers)
@@ -227,14 +205,26 @@ class Model(RuleBasedStateMachine):
             assert body in in_queue or self.world.accounted(body), f"nowhere: {body}"
 
     @invariant()
-    def every_ended_execution_has_its_effect_once(self) -> None:
+    def every_ended_execution_has_its_effect(self) -> None:
         for name, execution in self.world.executions.items():
-            assert self.world.writes[name] <= 1
             if execution.status == "SUCCEEDED":
-                stored = self.world.table[execution.event.interaction_id]
-                assert utc_text(stored.time) >= utc_text(execution.event.time)
+                item = self.world.item(execution.event.interaction_id)
+                assert item is not None
+                assert item.details_at is not None
+                assert item.details_at >= execution.started_at, f"details from before {name} started"
             if execution.status == "FAILED":
                 assert self.world.letters.count(name) == 1
+
+    @invariant()
+    def neither_order_of_an_item_goes_back(self) -> None:
+        for versions in self.world.items.values():
+            for before, after in itertools.pairwise(versions):
+                assert before.details_at is not None
+                assert before.event_time is not None
+                assert after.details_at is not None
+                assert after.event_time is not None
+                assert after.details_at >= before.details_at
+                assert after.event_time >= before.event_time
 
     @invariant()
     def no_loop_has_died(self) -> None:
@@ -278,20 +268,24 @@ class Model(RuleBasedStateMachine):
         self.workers.clear()
 
     def _a_healthy_worker_settles_everything(self) -> None:
+        self.world.reads_behind = 0
         self.a_worker_starts()
         for _ in range(400):
             if self._settled():
                 break
             self._answer_all()
-        assert self._settled()
-        self.every_ended_execution_has_its_effect_once()
+            if not self._work() and not self.world.taken():
+                self.world.pass_time(self.world.seconds_to_next())
+                self._step()
+        assert self._settled(), [vars(sent) for sent in self.world.queue]
+        self.every_ended_execution_has_its_effect()
         for body in self.sent:
             try:
-                execution: Execution = self.world.executions[parse_event(body).execution_name]
+                event = parse_event(body)
             except InvalidEventError:
                 assert body in self.world.letters
             else:
-                assert execution.status != "RUNNING"
+                self.world.assert_fresh(event, body)
         self._everybody_drains()
 
     def _answer_all(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.events import RECONCILE, InteractionEvent
-from worker.record import Coverage, Freshness, Known, coverage
+from worker.record import Coverage, Freshness, Known, coverage, is_newest
 from worker.runtime.plan import (
     CLOCK_SLACK,
     PATIENCE,
@@ -92,6 +92,11 @@ def test_the_end_leads_so_that_it_is_waited_for() -> None:
     assert [type(action) for action in found] == [Start, Follow]
 
 
+def test_an_end_that_the_item_lacks_leads_also_a_newer_one() -> None:
+    found = actions(event(0, "customer.end"), event(50, "customer.end"), known=item(100), now=300)
+    assert [type(action) for action in found] == [Start, Follow]
+
+
 def test_an_end_that_the_item_lacks_starts_an_execution_that_waits_for_it() -> None:
     (found,) = actions(event(0, "customer.end"), known=item(100), now=200)
     (plain,) = actions(event(0, "customer.end"), now=200)
@@ -160,7 +165,11 @@ def test_every_event_is_covered_or_started_or_follows_one_that_covers_it(
             # The execution that starts now asks for details later than now.
             assert any(isinstance(other, Start) for other in found)
             assert at(now) >= arrival.event.time + FRESH.lag
-    newest = max(arrived, key=lambda arrival: arrival.event.time).event.time
+    events = [arrival.event for arrival in arrived if arrival.event.event_type != RECONCILE]
+    newest = max((event.time for event in events), default=None)
     writes = [a.event.time for a, action in zip(arrived, found, strict=True) if action == Settle(write=True)]
     assert len(writes) <= 1
     assert all(time == newest for time in writes)
+    covered = [event for event in events if coverage(known, event, FRESH) is Coverage.COVERED]
+    if known is not None and any(event.time == newest and is_newest(known, event) for event in covered):
+        assert writes, "the newest event is covered, so nobody else will write its fields"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from structlog.testing import capture_logs
 
@@ -12,6 +13,7 @@ from tests.support.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import NotConfirmedError, NotReady, TaskGoneError
 from worker.ports import ActivityTask, Details
+from worker.record import Freshness
 from worker.runtime.health import Tick
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
@@ -29,7 +31,14 @@ class Rig:
         self.metrics = RecordingMetrics()
         self.stopping = Stopping(self.clock)
         self.faults: list[BaseException] = []
-        attempts = Attempts(self.details, FakeStore(), self.metrics, not_found_after_seconds=10**12, clock=self.clock)
+        attempts = Attempts(
+            self.details,
+            FakeStore(),
+            self.metrics,
+            fresh=Freshness(timedelta(seconds=90)),
+            not_found_after_seconds=10**12,
+            clock=self.clock,
+        )
         self.slots = Slots(
             self.activity,
             attempts,
@@ -68,10 +77,11 @@ async def test_a_task_is_worked_on_and_reported() -> None:
     with capture_logs() as lines:
         async with rig.running():
             await rig.activity.polling.wait()
-    assert rig.activity.succeeded == [("token-1", '{"written": true}')]
+    assert rig.activity.succeeded == [("token-1", '{"written": true, "details": true, "event": true}')]
     assert rig.metrics.of("interaction") == ["succeeded"]
     (line,) = lines
     assert (line["event"], line["outcome"], line["report"]) == ("attempt", "succeeded", "accepted")
+    assert line["written"] is True
     assert {"details_seconds", "store_seconds", "report_seconds", "seconds"} <= line.keys()
 
 

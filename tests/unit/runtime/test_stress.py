@@ -4,18 +4,21 @@
 import asyncio
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 
-from tests.support.fakes import DETAILS, RecordingMetrics
+from tests.support.fakes import DETAILS, FakeStateMachine, RecordingMetrics, keep
 from tests.support.samples import message, seed, task
 from tests.support.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
 from worker.events import InteractionEvent
-from worker.ports import ActivityTask, Details, Message
+from worker.ports import ActivityTask, Details, Kept, Message
+from worker.record import Freshness, Known
+from worker.runtime.admission import Admission
 from worker.runtime.health import Watchdog
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
@@ -25,6 +28,8 @@ from worker.runtime.stopping import Stopping
 TIMES = 250
 AT_ONCE = 50
 """Side by side in one event loop."""
+
+_COVERS_ALL = Known(details_at=datetime(2027, 1, 1, tzinfo=UTC))
 
 
 class Busy:
@@ -62,12 +67,20 @@ class Busy:
     async def give_back(self, messages: Sequence[Message]) -> None:
         self.settled |= {one.id for one in messages}
 
+    async def put_off(self, messages: Sequence[Message], seconds: float) -> None:
+        assert seconds
+        self.settled |= {one.id for one in messages}
+
     async def quarantine(self, message: Message, reason: str) -> None:
         raise AssertionError(f"{message.id} is right, and was quarantined for {reason}")
 
-    async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
+    async def look(self, interaction_ids: Collection[str]) -> Mapping[str, Known]:
         await self._call()
-        return "started"
+        return {one: _COVERS_ALL for one in interaction_ids if self._source.random() < 0.3}
+
+    async def settle(self, event: InteractionEvent) -> bool:
+        await self._call()
+        return self._source.random() < 0.7
 
     async def poll(self) -> ActivityTask | None:
         await self._call()
@@ -94,9 +107,22 @@ class Busy:
     async def fetch(self, interaction_id: str) -> Details | AttemptError:
         return Unavailable("refused") if await self._refuses() else DETAILS
 
-    async def put(self, event: InteractionEvent, details: Details) -> bool:
+    async def put(self, event: InteractionEvent, details: Details) -> Kept:
         await self._call(StoreUnavailable)
-        return True
+        return keep(None, event, details)
+
+
+class BusyStateMachine(FakeStateMachine):
+    """Starts most executions; the names of the others are taken."""
+
+    def __init__(self, source: random.Random, ports: Busy) -> None:
+        super().__init__()
+        self._source = source
+        self._ports = ports
+
+    async def start(self, event: InteractionEvent, name: str) -> Literal["started", "duplicate", "taken"]:
+        await self._ports._call()
+        return self._source.choice(["started", "started", "duplicate", "taken"])
 
 
 @pytest.mark.parametrize("drain_seconds", [5.0, 0.0])
@@ -111,8 +137,10 @@ async def _once(source: random.Random, drain_seconds: float) -> None:
     stopping = Stopping(clock)
     any_metrics: Any = metrics
     lifecycle = Lifecycle(stopping, drain_seconds=drain_seconds, hand_back_seconds=5, clock=clock)
-    intake = Intake(ports, ports, any_metrics, stopping, concurrency=2, visibility_seconds=60, clock=clock)
-    attempts = Attempts(ports, ports, any_metrics, not_found_after_seconds=10**12, clock=clock)
+    fresh = Freshness(timedelta(seconds=90))
+    admission = Admission(BusyStateMachine(source, ports), ports, fresh, clock)
+    intake = Intake(ports, admission, any_metrics, stopping, concurrency=2, visibility_seconds=60, clock=clock)
+    attempts = Attempts(ports, ports, any_metrics, fresh=fresh, not_found_after_seconds=10**12, clock=clock)
     slots = Slots(ports, attempts, any_metrics, stopping, heartbeat_seconds=0.004, clock=clock, fault=lifecycle.fault)
     watchdog = Watchdog(any_metrics.loop_lag, clock)
     loops: dict[str, Loop] = {

@@ -1,23 +1,22 @@
-"""SQS, Step Functions, DynamoDB and Genesys Cloud in memory, where every call waits until the test decides its end."""
+"""SQS, Step Functions and Genesys Cloud in memory, where every call waits until the test decides its end."""
 
 import asyncio
-import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
 
-from tests.support.fakes import DETAILS
-from worker.errors import AttemptError, NotConfirmedError, StoreUnavailable, TaskGoneError, Unavailable
-from worker.events import InteractionEvent, InvalidEventError, parse_event
-from worker.ports import ActivityTask, Details, Message
+from tests.support.virtual_time import EPOCH
+from worker.errors import AttemptError, NotConfirmedError, TaskGoneError
+from worker.events import RECONCILE, InteractionEvent, InvalidEventError, parse_event
+from worker.record import Coverage, Freshness, Known, coverage
 
-HEARTBEAT_TIMEOUT = 60.0
 VISIBILITY_SECONDS = 60
+FRESH = Freshness(timedelta(seconds=9), frozenset({"customer.end"}), timedelta(seconds=30))
+"""Buckets of a second."""
+
 End = Literal["done", "answer lost", "refused"]
 """Done and the caller is told; done and the caller is not; not done."""
-
-_REJECTED = {"Interaction.Invalid", "Interaction.NotFound"}
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -44,24 +43,38 @@ class Sent:
 
     body: str
     visible_at: float = 0.0
-    deleted: bool = False
+    receives: int = 0
 
 
 @dataclass
 class Execution:
     event: InteractionEvent
+    name: str
+    started_at: datetime
+    """When its only state was entered as well."""
     status: Literal["RUNNING", "SUCCEEDED", "FAILED"] = "RUNNING"
     token: str | None = None
     """The task's token while a worker has it; None while it waits for one."""
     deadline: float = 0.0
+    ready_at: float = 0.0
+    """When the state machine hands out the next attempt."""
     tokens: int = 0
+    looks: int = 0
+    """Attempts that ended as Interaction.Incomplete."""
+
+
+class Process(Protocol):
+    """A worker's process, as the world sees it."""
+
+    dead: bool
+    unconfirmed: set[str]
 
 
 @dataclass(eq=False)
 class Pending:
     """A call that a worker waits for."""
 
-    worker: "Ports"
+    worker: Process
     name: str
     act: Callable[[], Any]
     future: "asyncio.Future[Any]"
@@ -71,19 +84,25 @@ class Pending:
 
 @dataclass
 class World:
-    """What AWS has."""
+    """What AWS and Genesys Cloud have."""
 
     loop: VirtualLoop
     queue: list[Sent] = field(default_factory=list)
+    received: dict[str, datetime] = field(default_factory=dict)
+    """When the intake received a body first."""
     executions: dict[str, Execution] = field(default_factory=dict)
-    table: dict[str, InteractionEvent] = field(default_factory=dict)
-    writes: Counter[str] = field(default_factory=Counter)
+    items: dict[str, list[Known]] = field(default_factory=dict)
+    """Every version of each item, the newest last."""
+    reads_behind: int = 0
+    """How many versions a lookup lags behind."""
+    ended: set[str] = field(default_factory=set)
+    """Interactions whose details have an end by now."""
     letters: list[str] = field(default_factory=list)
     """Bodies of quarantined messages, and names of failed executions."""
     pending: list[Pending] = field(default_factory=list)
     cancelled_polls: list[str] = field(default_factory=list)
 
-    async def call(self, worker: "Ports", name: str, act: Callable[[], Any], token: str = "") -> Any:
+    async def call(self, worker: Process, name: str, act: Callable[[], Any], token: str = "") -> Any:
         if worker.dead:
             # What a killed process would still have done in `finally` it does not do.
             raise asyncio.CancelledError
@@ -117,6 +136,11 @@ class World:
         else:
             waiting.future.set_result(result)
 
+    @property
+    def now(self) -> datetime:
+        """By a clock that is right."""
+        return datetime.fromtimestamp(EPOCH + self.loop.now, UTC)
+
     def pass_time(self, seconds: float) -> None:
         self.loop.now += seconds
         for execution in self.executions.values():
@@ -127,188 +151,54 @@ class World:
         return [sent for sent in self.queue if sent.visible_at <= self.loop.now]
 
     def waiting(self) -> list[Execution]:
-        return [e for e in self.executions.values() if e.status == "RUNNING" and e.token is None]
+        return [e for e in self.running() if e.token is None and e.ready_at <= self.loop.now]
 
     def taken(self) -> list[Execution]:
-        return [e for e in self.executions.values() if e.status == "RUNNING" and e.token is not None]
+        return [e for e in self.running() if e.token is not None]
+
+    def seconds_to_next(self) -> float:
+        """Until a message or an attempt comes up; at least one."""
+        moments = [sent.visible_at for sent in self.queue] + [e.ready_at for e in self.running()]
+        return max(1.0, min(moments, default=0.0) - self.loop.now)
+
+    def running(self) -> list[Execution]:
+        return [e for e in self.executions.values() if e.status == "RUNNING"]
+
+    def fail(self, execution: Execution) -> None:
+        execution.status, execution.token = "FAILED", None
+        self.letters.append(execution.name)
+
+    def item(self, interaction_id: str) -> Known | None:
+        return self.items[interaction_id][-1] if interaction_id in self.items else None
 
     def accounted(self, body: str) -> bool:
-        """Promise 1: its execution or its quarantine is there."""
+        """Promise 1: its execution or its quarantine is there, or an item covers it or did when it was read."""
         try:
-            return parse_event(body).execution_name in self.executions
+            event = parse_event(body)
         except InvalidEventError:
             return body in self.letters
+        return any(execution.event == event for execution in self.executions.values()) or any(
+            coverage(known, event, FRESH) is Coverage.COVERED for known in self.items.get(event.interaction_id, ())
+        )
 
+    def has_letter(self, event: InteractionEvent) -> bool:
+        """Whether an execution of this very event has failed."""
+        return any(e.event == event and e.status == "FAILED" for e in self.executions.values())
 
-class Ports:
-    """All ports of one worker."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.dead = False
-        self.stopping = False
-        self.receipts: dict[str, Sent] = {}
-        self.taken: set[str] = set()
-        self.taken_while_stopping: set[str] = set()
-        self.unconfirmed: set[str] = set()
-        """Tokens whose report was refused or whose answer was lost: it may have been given up."""
-        self.fetch_error: AttemptError | Exception | None = None
-
-    # The event queue
-
-    async def receive(self) -> Sequence[Message]:
-        assert not self.stopping, "received after the stop"
-
-        def act() -> list[Message]:
-            messages = []
-            for sent in self.world.visible()[:3]:
-                sent.visible_at = self.world.loop.now + VISIBILITY_SECONDS
-                receipt = f"r{len(self.receipts)}"
-                self.receipts[receipt] = sent
-                messages.append(Message(receipt, receipt, sent.body, 0.0))
-            return messages
-
-        return await self.world.call(self, "receive", act)  # type: ignore[no-any-return]
-
-    async def delete(self, messages: Sequence[Message]) -> None:
-        def act() -> None:
-            for message in messages:
-                sent = self.receipts[message.receipt]
-                assert self.world.accounted(sent.body), f"deleted before it was accounted for: {sent.body}"
-                sent.deleted = True
-                if sent in self.world.queue:
-                    self.world.queue.remove(sent)
-
-        # The port never raises here: what is not deleted comes again.
-        await self._quietly("delete", act)
-
-    async def keep_hidden(self, messages: Sequence[Message]) -> None:
-        await self._set_visibility("keep_hidden", messages, VISIBILITY_SECONDS)
-
-    async def give_back(self, messages: Sequence[Message]) -> None:
-        await self._set_visibility("give_back", messages, 0)
-
-    async def _set_visibility(self, name: str, messages: Sequence[Message], seconds: int) -> None:
-        def act() -> None:
-            for message in messages:
-                self.receipts[message.receipt].visible_at = self.world.loop.now + seconds
-
-        await self._quietly(name, act)
-
-    async def _quietly(self, name: str, act: Callable[[], None]) -> None:
-        try:
-            await self.world.call(self, name, act)
-        except NotConfirmedError:
+    def assert_fresh(self, event: InteractionEvent, body: str) -> None:
+        """The item is as fresh as the event asks for, or there is a dead letter of the event's own."""
+        if self.has_letter(event):
             return
-
-    async def quarantine(self, message: Message, reason: str) -> None:
-        assert reason
-        try:
-            parse_event(message.body)
-        except InvalidEventError:
-            pass
-        else:
-            raise AssertionError(f"a right event was quarantined for {reason}")
-        await self.world.call(self, "quarantine", lambda: self.world.letters.append(message.body))
-
-    # The state machine
-
-    async def start(self, event: InteractionEvent) -> Literal["started", "duplicate"]:
-        def act() -> Literal["started", "duplicate"]:
-            if event.execution_name in self.world.executions:
-                return "duplicate"
-            self.world.executions[event.execution_name] = Execution(event)
-            return "started"
-
-        return await self.world.call(self, "start", act)  # type: ignore[no-any-return]
-
-    # The activity
-
-    async def poll(self) -> ActivityTask | None:
-        assert not self.stopping, "polled after the stop"
-
-        def act() -> ActivityTask | None:
-            waiting = self.world.waiting()
-            if not waiting:
-                return None
-            execution = waiting[0]
-            execution.tokens += 1
-            execution.token = f"{execution.event.execution_name}/{execution.tokens}"
-            execution.deadline = self.world.loop.now + HEARTBEAT_TIMEOUT
-            if self.stopping:
-                self.taken_while_stopping.add(execution.token)
-            return ActivityTask(execution.token, json.dumps(execution.event.execution_input()))
-
-        task: ActivityTask | None = await self.world.call(self, "poll", act)
-        if task is not None:
-            self.taken.add(task.token)
-        return task
-
-    def _execution(self, token: str) -> Execution:
-        execution = self.world.executions[token.rpartition("/")[0]]
-        if execution.token != token:
-            raise TaskGoneError("TaskTimedOut")
-        return execution
-
-    async def heartbeat(self, token: str) -> None:
-        def act() -> None:
-            self._execution(token).deadline = self.world.loop.now + HEARTBEAT_TIMEOUT
-
-        await self.world.call(self, "heartbeat", act)
-
-    async def succeed(self, token: str, output: str) -> None:
-        assert token not in self.taken_while_stopping, "worked on what a poll brought after the stop"
-        assert json.loads(output).keys() == {"written"}
-
-        def act() -> None:
-            execution = self._execution(token)
-            execution.status, execution.token = "SUCCEEDED", None
-
-        await self.world.call(self, "succeed", act, token)
-
-    async def fail(self, token: str, error: str, cause: str) -> None:
-        assert cause
-
-        def act() -> None:
-            execution = self._execution(token)
-            execution.token = None
-            if error in _REJECTED:
-                execution.status = "FAILED"
-                self.world.letters.append(execution.event.execution_name)
-
-        await self.world.call(self, f"fail {error}", act, token)
-
-    # Details and store
-
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
-        error = self.fetch_error
-        self.fetch_error = None
-
-        def act() -> Details:
-            return DETAILS
-
-        try:
-            found: Details = await self.world.call(self, f"fetch {interaction_id}", act)
-        except NotConfirmedError:
-            return Unavailable("no answer")
-        if isinstance(error, AttemptError):
-            return error
-        if error is not None:
-            raise error
-        return found
-
-    async def put(self, event: InteractionEvent, details: Details) -> bool:
-        assert details is DETAILS
-
-        def act() -> bool:
-            stored = self.world.table.get(event.interaction_id)
-            if stored is not None and stored.time >= event.time:
-                return False
-            self.world.table[event.interaction_id] = event
-            self.world.writes[event.execution_name] += 1
-            return True
-
-        try:
-            return await self.world.call(self, "put", act)  # type: ignore[no-any-return]
-        except NotConfirmedError as refusal:
-            raise StoreUnavailable("no answer") from refusal
+        item = self.item(event.interaction_id)
+        assert item is not None, f"nothing is stored for {body}"
+        assert item.details_at is not None
+        assert item.event_time is not None
+        received = self.received[body]
+        enough = received if event.event_type == RECONCILE else min(received, event.time + FRESH.lag)
+        assert item.details_at >= enough, f"details of {item.details_at} may lack {body}"
+        newer_failed = any(
+            e.status == "FAILED" and e.event.interaction_id == event.interaction_id and e.event.time > event.time
+            for e in self.executions.values()
+        )
+        if event.event_type != RECONCILE and not newer_failed:
+            assert item.event_time >= event.time, f"the newest event that the item knows is older than {body}"
