@@ -29,10 +29,11 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 
 | `outcome` of `worker_interactions_total` | meaning | what the state machine does |
 | --- | --- | --- |
-| `succeeded` | the item is stored, or a newer one was there already | the execution ends |
+| `succeeded` | the item has details and event at least as new as this attempt's | the execution ends |
 | `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
 | `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for hours |
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
+| `Interaction.Incomplete` | stored; should have ended and has no end yet | looks again after 150, 300 and 600 s, then the execution is a success |
 | `Worker.Draining` | the worker shut down and handed the task back | another worker takes it at once |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
 | `Genesys.Unauthorized` | Genesys Cloud refuses the credentials, the role or the address | the same |
