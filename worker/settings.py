@@ -158,7 +158,9 @@ class Settings(QueueSettings):
         default=60, ge=0, description="longest wait in a slot for the rate limit; beyond, `Genesys.RateLimited`"
     )
     not_found_after_seconds: float = Field(
-        default=900, ge=0, description="how long an unknown interaction counts as not ready, from when its state was entered"
+        default=900,
+        ge=0,
+        description="how long an unknown interaction counts as not ready, from when its state was entered",
     )
     drain_seconds: float = Field(
         default=95, ge=0, description="how long work may go on, and open polls are awaited, after SIGTERM"

@@ -33,7 +33,7 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
 | `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for hours |
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
-| `Interaction.Incomplete` | stored; should have ended and has no end yet | looks again after 150, 300 and 600 s, then the execution is a success |
+| `Interaction.Incomplete` | stored, but the details lack an end | a few looks, far apart, then a success |
 | `Worker.Draining` | the worker shut down and handed the task back | another worker takes it at once |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
 | `Genesys.Unauthorized` | Genesys Cloud refuses the credentials, the role or the address | the same |
