@@ -21,8 +21,8 @@ class Succeeded:
 
     @property
     def changes(self) -> dict[str, bool]:
-        """What the attempt changed in the table, for the execution's output."""
-        return {"written": self.written, "details": self.details, "event": self.event}
+        """What the attempt changed in the table, for the execution's output and the log."""
+        return {"written": self.written, "new_details": self.details, "new_event": self.event}
 
     @property
     def label(self) -> str:

@@ -52,7 +52,7 @@ class QueueSettings(BaseSettings):
 
     event_queue_url: Url = Field(description="SQS queue that EventBridge delivers to")
     state_machine_arn: Annotated[str, arn_of("stateMachine", "state machine")] = Field(
-        description="Standard state machine, one execution per event"
+        description="Standard state machine, at most one execution per event"
     )
     dead_letter_queue_url: Url = Field(
         description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
@@ -158,7 +158,9 @@ class Settings(QueueSettings):
         default=60, ge=0, description="longest wait in a slot for the rate limit; beyond, `Genesys.RateLimited`"
     )
     not_found_after_seconds: float = Field(
-        default=900, ge=0, description="how long an unknown interaction counts as not ready, from its execution's start"
+        default=900,
+        ge=0,
+        description="how long an unknown interaction counts as not ready, from when its state was entered",
     )
     drain_seconds: float = Field(
         default=95, ge=0, description="how long work may go on, and open polls are awaited, after SIGTERM"

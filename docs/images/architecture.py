@@ -85,6 +85,7 @@ LINES = [
     arrow("M760 310 H883", "heartbeats, result", (830, 303)),
     arrow("M600 243 H152", "details, in batches", (290, 236)),
     arrow("M600 280 H532", "put", (568, 273)),
+    arrow("M600 170 H560 V212 H470 V256", "look up, settle", (515, 206)),
     arrow("M600 342 H532", "", kind="optional"),
     arrow("M680 360 V398"),
     arrow("M680 120 V72", "quarantined", (640, 100), "trouble"),

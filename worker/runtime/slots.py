@@ -167,7 +167,7 @@ def _log_attempt(task: Task, attempt: Attempt, report: Report, steps: Mapping[st
     fields: dict[str, object] = {f"{step}_seconds": round(took, 4) for step, took in steps.items()}
     match attempt.outcome:
         case Succeeded() as success:
-            fields["written"] = success.written
+            fields |= success.changes
         case Failed(error):
             fields["detail"] = str(error)
         case Abandoned(reason):

@@ -1,6 +1,6 @@
 """Stories on the model that chance seldom tells."""
 
-from tests.unit.runtime.test_model import Model
+from tests.unit.runtime.model import Model
 
 
 def start_one(state: Model) -> None:

@@ -77,7 +77,7 @@ async def test_a_task_is_worked_on_and_reported() -> None:
     with capture_logs() as lines:
         async with rig.running():
             await rig.activity.polling.wait()
-    assert rig.activity.succeeded == [("token-1", '{"written": true, "details": true, "event": true}')]
+    assert rig.activity.succeeded == [("token-1", '{"written": true, "new_details": true, "new_event": true}')]
     assert rig.metrics.of("interaction") == ["succeeded"]
     (line,) = lines
     assert (line["event"], line["outcome"], line["report"]) == ("attempt", "succeeded", "accepted")
