@@ -57,11 +57,21 @@ def test_checkov_finds_nothing_that_is_not_justified_in_place(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["variable", "output"])
-def test_the_readme_names_every_one(kind: str) -> None:
+def test_the_readme_says_of_every_one_what_the_module_says(kind: str) -> None:
     readme = (MODULE / "README.md").read_text()
-    declared = re.findall(rf'^{kind} "(\w+)"', "".join(path.read_text() for path in MODULE.glob("*.tf")), re.MULTILINE)
-    assert declared
-    assert [name for name in declared if f"| `{name}` |" not in readme] == []
+    module = "".join(path.read_text() for path in MODULE.glob("*.tf"))
+    declared = re.findall(rf'^{kind} "(\w+)" \{{\n  description = ("(?:[^"\\]|\\.)*")$', module, re.MULTILINE)
+    assert len(declared) == len(re.findall(rf'^{kind} "', module, re.MULTILINE)) > 0
+    rows = {name: f"| {json.loads(description)} |" for name, description in declared}
+    assert [name for name, row in rows.items() if not re.search(rf"^\| `{name}` .*{re.escape(row)}$", readme, re.M)] == []
+
+
+def test_the_readme_has_the_defaults_of_the_module() -> None:
+    readme = (MODULE / "README.md").read_text()
+    module = "".join(path.read_text() for path in MODULE.glob("*.tf"))
+    plain = re.findall(r'^variable "(\w+)" \{\n.*\n.*\n  default +=\s(\w+|"[^"]*"|\[[^\]]*\])$', module, re.MULTILINE)
+    assert len(plain) > 20
+    assert [name for name, default in plain if not re.search(rf"^\| `{name}` .*`{re.escape(default)}`", readme, re.M)] == []
 
 
 def _tests() -> str:
