@@ -56,22 +56,32 @@ def test_checkov_finds_nothing_that_is_not_justified_in_place(tmp_path: Path) ->
     assert report["summary"]["passed"] > 50
 
 
-@pytest.mark.parametrize("kind", ["variable", "output"])
-def test_the_readme_says_of_every_one_what_the_module_says(kind: str) -> None:
-    readme = (MODULE / "README.md").read_text()
-    module = "".join(path.read_text() for path in MODULE.glob("*.tf"))
-    declared = re.findall(rf'^{kind} "(\w+)" \{{\n  description = ("(?:[^"\\]|\\.)*")$', module, re.MULTILINE)
-    assert len(declared) == len(re.findall(rf'^{kind} "', module, re.MULTILINE)) > 0
-    rows = {name: f"| {json.loads(description)} |" for name, description in declared}
-    assert [name for name, row in rows.items() if not re.search(rf"^\| `{name}` .*{re.escape(row)}$", readme, re.M)] == []
+@pytest.mark.parametrize(("kind", "section"), [("variable", "Inputs"), ("output", "Outputs")])
+def test_the_readme_says_of_every_one_what_the_module_says(kind: str, section: str) -> None:
+    module = _module()
+    found = re.findall(rf'^{kind} "(\w+)" \{{\n  description = ("(?:[^"\\]|\\.)*")$', module, re.MULTILINE)
+    assert len(found) == len(re.findall(rf'^{kind} "', module, re.MULTILINE)) > 0
+    rows = _rows_of_the_readme(section)
+    assert [name for name, text in found if not rows.get(name, "").endswith(f"| {json.loads(text)} |")] == []
 
 
 def test_the_readme_has_the_defaults_of_the_module() -> None:
-    readme = (MODULE / "README.md").read_text()
-    module = "".join(path.read_text() for path in MODULE.glob("*.tf"))
-    plain = re.findall(r'^variable "(\w+)" \{\n.*\n.*\n  default +=\s(\w+|"[^"]*"|\[[^\]]*\])$', module, re.MULTILINE)
-    assert len(plain) > 20
-    assert [name for name, default in plain if not re.search(rf"^\| `{name}` .*`{re.escape(default)}`", readme, re.M)] == []
+    default = r'(\w+|"[^"]*"|\[[^\]]*\])'
+    found = re.findall(rf'^variable "(\w+)" \{{\n.*\n.*\n  default +=\s{default}$', _module(), re.MULTILINE)
+    assert len(found) > 20
+    rows = _rows_of_the_readme("Inputs")
+    assert [name for name, value in found if f"| `{value}` |" not in rows.get(name, "")] == []
+
+
+def _module() -> str:
+    return "".join(path.read_text() for path in sorted(MODULE.glob("*.tf")))
+
+
+def _rows_of_the_readme(section: str) -> dict[str, str]:
+    """Lines of a section's table by the name in their first column."""
+    _, _, text = (MODULE / "README.md").read_text().partition(f"\n## {section}\n")
+    lines = text.partition("\n## ")[0].splitlines()
+    return {found[1]: line for line in lines if (found := re.match(r"\| `(\w+)` \|", line))}
 
 
 def _tests() -> str:

@@ -55,8 +55,9 @@ def test_running_it_twice_prints_the_same_settings_and_they_load(
     assert settings.shared_cache_url == "dynamodb://test-twice-shared-cache"
 
 
+@pytest.mark.usefixtures("aws_environment")
 async def test_the_event_queue_alone_holds_messages_back_as_long_as_asked_and_the_last_word_counts(
-    stack: Stack, aws_environment: None, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The command has an event loop of its own.
     assert await asyncio.to_thread(_run, "test-delay", "--delay", "25") == 0
