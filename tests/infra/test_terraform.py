@@ -1,13 +1,17 @@
 """The Terraform module by itself: form, validity, its own tests, its example, and checkov's opinion."""
 
 import json
+import math
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.infra.terraform import Terraform
 from tests.infra.tools import ROOT, run, tool
+from worker.record import Freshness
+from worker.runtime.plan import CLOCK_SLACK, bucket_seconds
 
 MODULE = ROOT / "deploy" / "terraform"
 
@@ -54,6 +58,21 @@ def test_checkov_finds_nothing_that_is_not_justified_in_place(tmp_path: Path) ->
     assert not failures, "\n".join(failures)
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 50
+
+
+@pytest.mark.parametrize(
+    ("lag", "name"),
+    [
+        (90, "the_least_delay_that_shares_is_not_warned_of"),
+        (5, "a_short_delay_for_details_that_hardly_lag_is_not_warned_of"),
+    ],
+)
+def test_the_warning_of_a_short_delay_ends_where_the_worker_begins_to_share(lag: int, name: str) -> None:
+    fresh = Freshness(timedelta(seconds=lag))
+    least = math.ceil(lag + bucket_seconds(fresh) + CLOCK_SLACK.total_seconds())
+    tried = re.search(rf'^run "{name}" .*?delivery_delay_seconds = (\d+)$', _tests(), re.MULTILINE | re.DOTALL)
+    assert tried
+    assert int(tried[1]) == least
 
 
 @pytest.mark.parametrize(("kind", "section"), [("variable", "Inputs"), ("output", "Outputs")])
