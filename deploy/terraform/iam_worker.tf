@@ -80,7 +80,8 @@ locals {
         Resource = aws_dynamodb_table.interactions.arn
       },
       {
-        # Which events an item covers. Of all that is stored, these attributes alone can be read.
+        # Which events an item covers. A lookup can read these attributes alone; whole items come back only with a write
+        # of the same id that its condition refused.
         Sid      = "LookUpWhatIsCovered"
         Effect   = "Allow"
         Action   = "dynamodb:BatchGetItem"

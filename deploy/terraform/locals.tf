@@ -45,7 +45,11 @@ locals {
       MAX_CONCURRENCY                 = tostring(var.max_concurrency)
       VISIBILITY_TIMEOUT_SECONDS      = tostring(var.visibility_timeout_seconds)
       STATE_MACHINE_HEARTBEAT_SECONDS = tostring(local.heartbeat_seconds)
+      END_EVENT_TYPES                 = join(",", var.end_event_types)
+      FINAL_WAIT_SECONDS              = tostring(var.final_wait_seconds)
+      RECORD                          = var.record
     },
+    var.details_lag_seconds == null ? {} : { DETAILS_LAG_SECONDS = tostring(var.details_lag_seconds) },
     var.genesys_details_path == null ? {} : { GENESYS_DETAILS_PATH = var.genesys_details_path },
     var.archive_url == null ? {} : { ARCHIVE_URL = var.archive_url },
     var.environment,

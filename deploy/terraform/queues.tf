@@ -93,3 +93,21 @@ resource "aws_sqs_queue_policy" "this" {
     ]
   })
 }
+
+# Below it each further event of a conversation costs an execution, which is a choice that works and is seldom meant:
+# delays of up to 0.1.0's default lie below. So it warns and does not refuse. Where one kind of event arrives, nothing
+# could be shared.
+locals {
+  details_lag_seconds = coalesce(var.details_lag_seconds, var.genesys_details_path == null ? 90 : 5)
+  # As the worker counts: an event waits for the end of a bucket of a ninth of the lag (1 to 10 s), and 1 s for the
+  # difference of clocks.
+  least_shared_delay_seconds = ceil(local.details_lag_seconds + min(max(local.details_lag_seconds / 9, 1), 10) + 1)
+  events_are_shared          = var.partner_events != null && length(try(var.partner_events.topics, [])) != 1
+}
+
+check "events_of_a_conversation_share_an_execution" {
+  assert {
+    condition     = !local.events_are_shared || var.delivery_delay_seconds >= local.least_shared_delay_seconds
+    error_message = "delivery_delay_seconds is ${var.delivery_delay_seconds}: below ${local.least_shared_delay_seconds} (details_lag_seconds plus a few seconds) each event costs an execution of its own. See docs/scaling-and-cost.md."
+  }
+}

@@ -29,13 +29,57 @@ variable "partner_events" {
 }
 
 variable "delivery_delay_seconds" {
-  description = "How long SQS holds each event back, for free. An item is at least this old; in return one execution covers all events of a conversation within (delivery_delay_seconds - DETAILS_LAG_SECONDS, 90 by default). 150: one execution per minute of a conversation with events. 900: nearly always one per conversation of up to 13 minutes. Below DETAILS_LAG_SECONDS plus a few seconds each event costs an execution. With an operational genesys_details_path, which lags 5 s, 15 does."
+  description = "How long SQS holds each event back, for free. An item is at least this old; in return one execution covers all events of a conversation within (delivery_delay_seconds - details_lag_seconds, 60 s by default). 150: one execution per minute of a conversation with events. 450: one for most calls. 900: nearly always one. At or below details_lag_seconds plus a few seconds each event costs an execution, and the end of a conversation is looked for again. With an operational genesys_details_path, which lags 5 s, 65 has the same window as 150 has."
   type        = number
   default     = 150
 
   validation {
     condition     = var.delivery_delay_seconds >= 0 && var.delivery_delay_seconds <= 900 && floor(var.delivery_delay_seconds) == var.delivery_delay_seconds
     error_message = "delivery_delay_seconds must be a whole number from 0 to 900, which is the most that SQS holds back."
+  }
+}
+
+variable "details_lag_seconds" {
+  description = "How long after an event the details may still lack it. Details that were asked for at least so long after an event cover it. Null: the worker's default, 90, with a genesys_details_path 5."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.details_lag_seconds == null ? true : var.details_lag_seconds >= 0
+    error_message = "details_lag_seconds must be 0 or more."
+  }
+}
+
+variable "end_event_types" {
+  description = "Event types after which the details should have an end. An item without one is looked at again, for final_wait_seconds."
+  type        = list(string)
+  default     = ["customer.end"]
+
+  validation {
+    condition     = length(var.end_event_types) > 0 && alltrue([for name in var.end_event_types : can(regex("^[^,\\s]+$", name))])
+    error_message = "end_event_types must name at least one event type, without commas and spaces; to wait for no end set final_wait_seconds to 0."
+  }
+}
+
+variable "final_wait_seconds" {
+  description = "For how long an interaction that should have ended is looked at again. Each look costs a transition, up to three at 900. 0: never."
+  type        = number
+  default     = 900
+
+  validation {
+    condition     = var.final_wait_seconds >= 0 && var.final_wait_seconds <= 3600
+    error_message = "final_wait_seconds must be from 0 to 3600."
+  }
+}
+
+variable "record" {
+  description = "What an item holds of the details: basic; or standard: queues, agents, wrap-up codes, times and outcomes too, where the details are from analytics."
+  type        = string
+  default     = "basic"
+
+  validation {
+    condition     = contains(["basic", "standard"], var.record)
+    error_message = "record must be basic or standard."
   }
 }
 

@@ -111,7 +111,7 @@ variable "alarm_actions" {
 }
 
 variable "oldest_event_alarm_seconds" {
-  description = "Age of the oldest event in the queue, beyond the delivery delay, at which the alarm fires."
+  description = "Age of the oldest event in the queue, beyond the delivery delay, at which the alarm fires. Events that wait for another one's execution reach 70 by themselves."
   type        = number
   default     = 300
 

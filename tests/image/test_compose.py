@@ -10,14 +10,15 @@ from aiobotocore.session import get_session
 
 from tests.image.docker import Project, images_in_compose, require_image
 
-EVENTS = 300
+INTERACTIONS = 20
+EVENTS = 12 * INTERACTIONS
 
 
 @pytest.fixture(scope="module")
 def stack(images: None) -> Iterator[Project]:  # noqa: ARG001 -- asked for its effect
     for image in sorted(images_in_compose()):
         require_image(image)
-    project = Project({"TRAFFIC_EVENTS": str(EVENTS), "TRAFFIC_RATE": "30"})
+    project = Project({"TRAFFIC_INTERACTIONS": str(INTERACTIONS), "TRAFFIC_RATE": "30"})
     try:
         project("up", "--no-build", "--wait", "--wait-timeout", "600")
         yield project
@@ -55,7 +56,7 @@ def test_our_containers_may_do_nothing_that_they_need_not(stack: Project) -> Non
             assert container["Config"]["User"] == "65532:65532", service
 
 
-async def test_every_event_of_the_generator_is_stored(stack: Project) -> None:
+async def test_every_interaction_of_the_generator_is_stored_with_its_end(stack: Project) -> None:
     async with get_session().create_client(
         "dynamodb",
         "us-east-1",
@@ -65,20 +66,27 @@ async def test_every_event_of_the_generator_is_stored(stack: Project) -> None:
     ) as dynamodb:
 
         async def stored() -> bool:
-            answer = await dynamodb.scan(TableName="interaction-worker-interactions", Select="COUNT")
-            return int(answer["Count"]) == EVENTS
+            items = (await dynamodb.scan(TableName="interaction-worker-interactions"))["Items"]
+            return [item["complete"]["BOOL"] for item in items] == [True] * INTERACTIONS
 
         await _eventually(stored)
-    assert [container["State"]["ExitCode"] for container in stack.containers("traffic")] == [0]
+
+    async def sent() -> bool:
+        states = [container["State"] for container in stack.containers("traffic")]
+        return [(state["Status"], state["ExitCode"]) for state in states] == [("exited", 0)]
+
+    await _eventually(sent)
 
 
-async def test_prometheus_sees_both_workers_and_what_they_did(stack: Project) -> None:
+async def test_prometheus_sees_both_workers_and_that_most_events_are_covered(stack: Project) -> None:
     async def complete() -> bool:
         up = await _query(stack, 'up{job="interaction-worker"}')
-        done = await _query(stack, 'sum(worker_interactions_total{outcome="succeeded"})')
-        return [sample["value"][1] for sample in up] == ["1", "1"] and [s["value"][1] for s in done] == [str(EVENTS)]
+        taken = await _query(stack, 'sum(worker_events_total{outcome=~"started|covered|duplicate"})')
+        return [sample["value"][1] for sample in up] == ["1", "1"] and [s["value"][1] for s in taken] == [str(EVENTS)]
 
     await _eventually(complete)
+    (started,) = await _query(stack, 'sum(worker_events_total{outcome="started"})')
+    assert INTERACTIONS <= int(started["value"][1]) < EVENTS / 2
 
 
 async def test_prometheus_has_loaded_the_rules(stack: Project) -> None:

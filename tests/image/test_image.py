@@ -49,6 +49,16 @@ def test_nothing_of_local_work_is_in_it() -> None:
     assert found == "[]"
 
 
+def test_every_module_that_is_in_it_has_what_it_imports() -> None:
+    code = (
+        "import importlib, pkgutil, worker\n"
+        "names = [m.name for m in pkgutil.walk_packages(worker.__path__, 'worker.') if m.name != 'worker.__main__']\n"
+        "for name in names: importlib.import_module(name)\n"
+        "print({'worker.app', 'worker.runtime.plan'} <= set(names), [n for n in names if n.startswith('worker.local')])"
+    )
+    assert _python(code) == "True []"
+
+
 def test_there_is_no_compiler_in_it() -> None:
     assert _python("import shutil; print([c for c in ('cc', 'gcc', 'clang', 'make') if shutil.which(c)])") == "[]"
 

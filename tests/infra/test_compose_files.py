@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.support.tools import ROOT, missing, run, tool
 from worker.local.bootstrap import Names
+from worker.record import Freshness
+from worker.runtime.plan import CLOCK_SLACK, bucket_seconds
 from worker.settings import Settings
 
 AWS_NAMES = {"AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
@@ -39,13 +42,27 @@ def test_the_local_stack_is_complete_without_a_file_of_the_user(compose: list[st
             assert port["host_ip"] == "127.0.0.1", name
 
 
+def test_events_of_the_local_stack_wait_longer_than_details_lag_and_analytics_is_quicker(compose: list[str]) -> None:
+    services = _configuration(compose, "docker-compose.yml")
+    delay, late = (
+        float(command[command.index(option) + 1])
+        for command, option in (
+            (services["bootstrap"]["command"], "--delay"),
+            (services["genesys"]["command"], "--analytics-lag"),
+        )
+    )
+    lag = float(services["worker"]["environment"]["DETAILS_LAG_SECONDS"])
+    shared = CLOCK_SLACK.total_seconds() + bucket_seconds(Freshness(timedelta(seconds=lag)))
+    assert late < lag < lag + shared < delay
+
+
 def test_the_workers_on_real_aws_need_neither_emulator_nor_simulator(compose: list[str], tmp_path: Path) -> None:
     shutil.copy(ROOT / ".env.example", tmp_path)
     (tmp_path / ".env").write_text("EVENT_QUEUE_URL=https://sqs.eu-central-1.amazonaws.com/111122223333/events\n")
     worker = _configuration(compose, "docker-compose.yml", "docker-compose.aws.yml", directory=tmp_path)["worker"]
     assert not worker.get("depends_on")
     assert worker["environment"]["EVENT_QUEUE_URL"].startswith("https://sqs.eu-central-1")
-    assert "AWS_ENDPOINT_URL" not in worker["environment"]
+    assert {"AWS_ENDPOINT_URL", "DETAILS_LAG_SECONDS"} & worker["environment"].keys() == set()
 
 
 def test_the_example_settings_are_what_bootstrap_makes(monkeypatch: pytest.MonkeyPatch) -> None:

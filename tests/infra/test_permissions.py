@@ -1,6 +1,7 @@
 """The roles against the code: every AWS call that it makes is allowed, and nothing is allowed that it never calls."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,8 @@ def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
 
 
 def _allowed(file: Path) -> set[str]:
-    return set(re.findall(r'"((?:dynamodb|s3|sqs|states):\w+)"', file.read_text()))
+    """Actions in its statements; what stands before an equals sign is the key of a condition."""
+    return set(re.findall(r'"((?:dynamodb|s3|sqs|states):\w+)"(?! =)', file.read_text()))
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
@@ -79,6 +81,15 @@ def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) 
     calls = _calls(_files("aws", "fleet"), operations)
     assert "dynamodb:DescribeTimeToLive" in calls
     assert calls - _allowed(MODULE / "iam_worker.tf") - _allowed(MODULE / "iam_operator.tf") == set()
+
+
+def test_the_lookup_asks_for_the_attributes_that_it_may_read_and_for_no_other() -> None:
+    """DynamoDB refuses a request for one attribute more."""
+    asked = re.search(r'^_DECISIVE = "([^"]+)"$', (WORKER / "aws" / "records.py").read_text(), re.MULTILINE)
+    may = re.search(r'"dynamodb:Attributes" = (\[[^]]+\])', (MODULE / "iam_worker.tf").read_text())
+    assert asked
+    assert may
+    assert asked[1].split(", ") == json.loads(may[1])
 
 
 def test_only_the_adapters_call_aws(operations: dict[str, str]) -> None:

@@ -1,15 +1,19 @@
 """The state machine file, by two validators that find different things, and what neither looks at."""
 
 import json
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
+from annotated_types import Le
 
 from tests.support.tools import ROOT, run, tool
 from worker.local.bootstrap import state_machine_definition
+from worker.settings import Settings
 
 ACTIVITY = "arn:aws:states:eu-central-1:111122223333:activity:interaction-worker"
+FINAL_WAIT = Settings.model_fields["final_wait_seconds"].default
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/111122223333/interaction-worker-dead-letters"
 
 
@@ -49,6 +53,20 @@ def test_a_catch_keeps_the_input() -> None:
     for name, state in _states().items():
         for catcher in state.get("Catch", []):
             assert catcher["ResultPath"] != "$", f"{name}: the dead letter would not say which interaction it was"
+
+
+def test_an_interaction_without_an_end_is_looked_at_for_as_long_as_can_be_set_and_is_no_failure() -> None:
+    state = _states()["ProcessInteraction"]
+    (retrier,) = (one for one in state["Retry"] if "Interaction.Incomplete" in one["ErrorEquals"])
+    waits = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** index, retrier["MaxDelaySeconds"])
+        for index in range(retrier["MaxAttempts"])
+    ]
+    (longest,) = (limit.le for limit in Settings.model_fields["final_wait_seconds"].metadata if isinstance(limit, Le))
+    assert sum(waits) >= longest
+    assert sum(wait < FINAL_WAIT for wait in accumulate(waits)) + 2 == 4, "looks at the default of FINAL_WAIT_SECONDS"
+    catcher = next(one for one in state["Catch"] if {"Interaction.Incomplete", "States.ALL"} & set(one["ErrorEquals"]))
+    assert _states()[catcher["Next"]]["Type"] == "Succeed"
 
 
 def _states() -> dict[str, dict[str, Any]]:

@@ -1,13 +1,17 @@
 """The Terraform module by itself: form, validity, its own tests, its example, and checkov's opinion."""
 
 import json
+import math
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.infra.terraform import Terraform
 from tests.support.tools import ROOT, run, tool
+from worker.record import Freshness
+from worker.runtime.plan import CLOCK_SLACK, bucket_seconds
 
 MODULE = ROOT / "deploy" / "terraform"
 
@@ -56,12 +60,47 @@ def test_checkov_finds_nothing_that_is_not_justified_in_place(tmp_path: Path) ->
     assert report["summary"]["passed"] > 50
 
 
-@pytest.mark.parametrize("kind", ["variable", "output"])
-def test_the_readme_names_every_one(kind: str) -> None:
-    readme = (MODULE / "README.md").read_text()
-    declared = re.findall(rf'^{kind} "(\w+)"', "".join(path.read_text() for path in MODULE.glob("*.tf")), re.MULTILINE)
-    assert declared
-    assert [name for name in declared if f"| `{name}` |" not in readme] == []
+@pytest.mark.parametrize(
+    ("lag", "name"),
+    [
+        (90, "the_least_delay_that_shares_is_not_warned_of"),
+        (5, "a_short_delay_for_details_that_hardly_lag_is_not_warned_of"),
+    ],
+)
+def test_the_warning_of_a_short_delay_ends_where_the_worker_begins_to_share(lag: int, name: str) -> None:
+    fresh = Freshness(timedelta(seconds=lag))
+    least = math.ceil(lag + bucket_seconds(fresh) + CLOCK_SLACK.total_seconds())
+    tried = re.search(rf'^run "{name}" .*?delivery_delay_seconds = (\d+)$', _tests(), re.MULTILINE | re.DOTALL)
+    assert tried
+    assert int(tried[1]) == least
+
+
+@pytest.mark.parametrize(("kind", "section"), [("variable", "Inputs"), ("output", "Outputs")])
+def test_the_readme_says_of_every_one_what_the_module_says(kind: str, section: str) -> None:
+    module = _module()
+    found = re.findall(rf'^{kind} "(\w+)" \{{\n  description = ("(?:[^"\\]|\\.)*")$', module, re.MULTILINE)
+    assert len(found) == len(re.findall(rf'^{kind} "', module, re.MULTILINE)) > 0
+    rows = _rows_of_the_readme(section)
+    assert [name for name, text in found if not rows.get(name, "").endswith(f"| {json.loads(text)} |")] == []
+
+
+def test_the_readme_has_the_defaults_of_the_module() -> None:
+    default = r'(\w+|"[^"]*"|\[[^\]]*\])'
+    found = re.findall(rf'^variable "(\w+)" \{{\n.*\n.*\n  default +=\s{default}$', _module(), re.MULTILINE)
+    assert len(found) > 20
+    rows = _rows_of_the_readme("Inputs")
+    assert [name for name, value in found if f"| `{value}` |" not in rows.get(name, "")] == []
+
+
+def _module() -> str:
+    return "".join(path.read_text() for path in sorted(MODULE.glob("*.tf")))
+
+
+def _rows_of_the_readme(section: str) -> dict[str, str]:
+    """Lines of a section's table by the name in their first column."""
+    _, _, text = (MODULE / "README.md").read_text().partition(f"\n## {section}\n")
+    lines = text.partition("\n## ")[0].splitlines()
+    return {found[1]: line for line in lines if (found := re.match(r"\| `(\w+)` \|", line))}
 
 
 def _tests() -> str:

@@ -1,6 +1,8 @@
 """`bootstrap` against the emulator, over the network."""
 
+import asyncio
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,8 +12,8 @@ from worker.local import bootstrap
 from worker.settings import load_settings
 
 
-def _run(prefix: str) -> int:
-    return cli.main(["bootstrap", "--prefix", prefix])
+def _run(prefix: str, *options: str) -> int:
+    return cli.main(["bootstrap", "--prefix", prefix, *options])
 
 
 async def test_an_event_put_on_the_bus_arrives_in_the_event_queue(stack: Stack) -> None:
@@ -51,6 +53,37 @@ def test_running_it_twice_prints_the_same_settings_and_they_load(
     settings = load_settings()
     assert settings.interaction_table_name == "test-twice-interactions"
     assert settings.shared_cache_url == "dynamodb://test-twice-shared-cache"
+
+
+@pytest.mark.usefixtures("aws_environment")
+async def test_the_event_queue_alone_holds_messages_back_as_long_as_asked_and_the_last_word_counts(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The command has an event loop of its own.
+    assert await asyncio.to_thread(_run, "test-delay", "--delay", "25") == 0
+    printed = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert await _delays(stack, printed) == ["25", "0"]
+    assert await asyncio.to_thread(_run, "test-delay") == 0
+    assert await _delays(stack, printed) == ["0", "0"]
+
+
+async def _delays(stack: Stack, settings: Mapping[str, str]) -> list[str]:
+    """DelaySeconds of the event queue and of the dead-letter queue."""
+    return [
+        (
+            await stack.clients.sqs.get_queue_attributes(
+                QueueUrl=settings[f"{name}_QUEUE_URL"], AttributeNames=["DelaySeconds"]
+            )
+        )["Attributes"]["DelaySeconds"]
+        for name in ("EVENT", "DEAD_LETTER")
+    ]
+
+
+def test_a_delay_longer_than_sqs_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _run("test-delay", "--delay", "901")
+    assert ended.value.code == 2
+    assert "must be at most 900, not '901'" in capsys.readouterr().err
 
 
 async def test_the_state_machine_is_the_one_file_with_its_placeholders_replaced(stack: Stack) -> None:

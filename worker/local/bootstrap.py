@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from worker.aws.errors import AWS_ERRORS
+from worker.local.arguments import count
 from worker.local.aws import Clients, explain, open_clients
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ EVENT_SOURCE = "genesys.cloud"
 EVENT_DETAIL_TYPE = "Genesys Cloud Interaction Event"
 
 _VISIBILITY_SECONDS = 60
+_LONGEST_DELAY_SECONDS = 900
+"""SQS's longest delivery delay."""
 _RETENTION_SECONDS = 14 * 24 * 3600
 """SQS's longest: an event survives the longest outage that the queue can bridge."""
 _MAX_RECEIVE_COUNT = 1000
@@ -208,12 +211,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefix", default=DEFAULT_PREFIX, help="what the names of all resources start with (default: %(default)s)"
     )
+    parser.add_argument(
+        "--delay",
+        metavar="SECONDS",
+        type=_delay,
+        default=0,
+        help="how long the event queue holds each event back, at most 900 (default: %(default)s)",
+    )
+
+
+def _delay(text: str) -> int:
+    if (seconds := count(text)) > _LONGEST_DELAY_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be at most {_LONGEST_DELAY_SECONDS}, not {text!r}")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:
     """Create the resources and print the settings that name them. Raises SettingsError."""
     try:
-        settings = asyncio.run(_bootstrap(Names(args.prefix)))
+        settings = asyncio.run(_bootstrap(Names(args.prefix), args.delay))
     except AWS_ERRORS as error:
         print(f"bootstrap: {explain(error)}", file=sys.stderr)
         return 1
@@ -222,6 +238,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _bootstrap(names: Names) -> dict[str, str]:
+async def _bootstrap(names: Names, delay_seconds: int) -> dict[str, str]:
     async with open_clients() as clients:
-        return await create(clients, names)
+        return await create(clients, names, delay_seconds=delay_seconds)

@@ -25,7 +25,7 @@ run "queues_keep_messages_as_long_as_sqs_can" {
   }
 
   assert {
-    condition     = aws_sqs_queue.events.delay_seconds == 90 && coalesce(aws_sqs_queue.dead_letters.delay_seconds, 0) == 0
+    condition     = aws_sqs_queue.events.delay_seconds == 150 && coalesce(aws_sqs_queue.dead_letters.delay_seconds, 0) == 0
     error_message = "only events are held back"
   }
 }
@@ -69,6 +69,60 @@ run "the_state_machine_is_the_one_file" {
   assert {
     condition     = output.settings.STATE_MACHINE_HEARTBEAT_SECONDS == "60"
     error_message = "the worker is told the HeartbeatSeconds of the file"
+  }
+}
+
+run "an_interaction_without_an_end_is_no_failure" {
+  assert {
+    condition = [
+      for catcher in jsondecode(aws_sfn_state_machine.this.definition).States.ProcessInteraction.Catch : catcher.Next
+      if contains(catcher.ErrorEquals, "Interaction.Incomplete")
+    ] == ["StoredWithoutEnd"]
+    error_message = "the execution of an interaction that never ends is caught"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.this.definition).States.StoredWithoutEnd.Type == "Succeed"
+    error_message = "and ends as a success"
+  }
+
+  assert {
+    condition = (
+      output.settings.END_EVENT_TYPES == "customer.end" && output.settings.FINAL_WAIT_SECONDS == "900"
+      && output.settings.RECORD == "basic" && !contains(keys(output.settings), "DETAILS_LAG_SECONDS")
+    )
+    error_message = "the worker is told what to wait for, and has its own default for the lag, which depends on the path"
+  }
+}
+
+run "the_worker_sees_what_is_covered_and_nothing_else_of_the_table" {
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.task.policy).Statement : statement.Condition
+      if contains(flatten([statement.Action]), "dynamodb:BatchGetItem")
+      ] == [{
+        "ForAllValues:StringEquals" = {
+          "dynamodb:Attributes" = ["interactionId", "eventTime", "eventType", "detailsAt", "complete", "erasedAt"]
+        }
+        StringEquals = { "dynamodb:Select" = "SPECIFIC_ATTRIBUTES" }
+    }]
+    error_message = "only named attributes can be read, and only these"
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.task.policy).Statement : statement.Action
+      if contains(flatten([statement.Resource]), aws_dynamodb_table.interactions.arn) && statement.Sid != "ShareTokenAndAllowance"
+    ])) == toset(["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DescribeTable", "dynamodb:BatchGetItem"])
+    error_message = "no other way to read the table is open"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.task.policy).Statement : statement.Resource
+      if statement.Action == "states:DescribeExecution"
+    ] == ["${replace(aws_sfn_state_machine.this.arn, ":stateMachine:", ":execution:")}:*"]
+    error_message = "the worker looks at executions of this state machine alone"
   }
 }
 

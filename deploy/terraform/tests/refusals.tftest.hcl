@@ -50,6 +50,47 @@ run "a_delay_longer_than_sqs_can" {
   expect_failures = [var.delivery_delay_seconds]
 }
 
+run "a_wait_for_the_end_beyond_what_the_state_machine_retries" {
+  command = plan
+  variables {
+    final_wait_seconds = 3601
+  }
+  expect_failures = [var.final_wait_seconds]
+}
+
+run "a_lag_before_the_event" {
+  command = plan
+  variables {
+    details_lag_seconds = -1
+  }
+  expect_failures = [var.details_lag_seconds]
+}
+
+# The worker takes an empty setting for its default, so that an empty list would wait for customer.end after all.
+run "no_event_that_ends_an_interaction" {
+  command = plan
+  variables {
+    end_event_types = []
+  }
+  expect_failures = [var.end_event_types]
+}
+
+run "two_event_types_in_one" {
+  command = plan
+  variables {
+    end_event_types = ["customer.end,acw"]
+  }
+  expect_failures = [var.end_event_types]
+}
+
+run "a_record_that_the_worker_does_not_know" {
+  command = plan
+  variables {
+    record = "full"
+  }
+  expect_failures = [var.record]
+}
+
 run "no_events_at_all" {
   command = plan
   variables {

@@ -87,10 +87,14 @@ run "a_partner_bus_carries_the_name_of_its_source" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.events["partner"].event_pattern) == {
-      source        = [aws_cloudwatch_event_bus.partner[0].name]
-      "detail-type" = [{ prefix = "v2.detail.events.conversation.{id}.customer.end" }]
+      source = [aws_cloudwatch_event_bus.partner[0].name]
+      "detail-type" = [
+        { prefix = "v2.detail.events.conversation.{id}.customer.end" },
+        { prefix = "v2.detail.events.conversation.{id}.user.end" },
+        { prefix = "v2.detail.events.conversation.{id}.acw" },
+      ]
     }
-    error_message = "the rule takes ended conversations, with the literal {id} in their type"
+    error_message = "the rule takes what ends a conversation, with the literal {id} in their type"
   }
 
   assert {
@@ -184,5 +188,64 @@ run "the_archive_is_one_prefix_of_one_bucket" {
   assert {
     condition     = output.settings.ARCHIVE_URL == "s3://records-example/interactions"
     error_message = "the worker is told"
+  }
+}
+
+run "the_worker_is_told_how_a_record_is_made" {
+  variables {
+    details_lag_seconds = 120
+    end_event_types     = ["customer.end", "acw"]
+    final_wait_seconds  = 0
+    record              = "standard"
+  }
+
+  assert {
+    condition = {
+      for name, value in output.settings : name => value
+      if contains(["DETAILS_LAG_SECONDS", "END_EVENT_TYPES", "FINAL_WAIT_SECONDS", "RECORD"], name)
+      } == {
+      DETAILS_LAG_SECONDS = "120"
+      END_EVENT_TYPES     = "customer.end,acw"
+      FINAL_WAIT_SECONDS  = "0"
+      RECORD              = "standard"
+    }
+    error_message = "each variable is a setting"
+  }
+}
+
+run "a_delay_below_the_lag_is_warned_of_where_events_could_share" {
+  command = plan
+  variables {
+    partner_events         = { event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions" }
+    delivery_delay_seconds = 100
+  }
+  expect_failures = [check.events_of_a_conversation_share_an_execution]
+}
+
+run "the_least_delay_that_shares_is_not_warned_of" {
+  command = plan
+  variables {
+    partner_events         = { event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions" }
+    delivery_delay_seconds = 101
+  }
+}
+
+run "a_short_delay_for_details_that_hardly_lag_is_not_warned_of" {
+  command = plan
+  variables {
+    partner_events         = { event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions" }
+    genesys_details_path   = "/api/v2/conversations/{interactionId}"
+    delivery_delay_seconds = 7
+  }
+}
+
+run "one_kind_of_event_needs_no_delay" {
+  command = plan
+  variables {
+    partner_events = {
+      event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions"
+      topics            = ["customer.end"]
+    }
+    delivery_delay_seconds = 0
   }
 }
