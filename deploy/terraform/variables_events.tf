@@ -100,8 +100,8 @@ variable "max_receive_count" {
   default     = 1000
 
   validation {
-    condition     = var.max_receive_count >= 10 && var.max_receive_count <= 1000
-    error_message = "max_receive_count must be from 10 to 1000, which is the most that SQS takes."
+    condition     = var.max_receive_count >= 150 && var.max_receive_count <= 1000
+    error_message = "max_receive_count must be from 150 to 1000, which is the most that SQS takes; an event that waits for another one's execution is received again every quarter of an hour."
   }
 }
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from worker.aws.clients import Clients, call_config
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
+from worker.aws.records import DECISIVE
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import TableDescriptionTypeDef, TimeToLiveDescriptionTypeDef
@@ -111,6 +112,11 @@ class Inspection:
         call = self._sfn.start_execution(stateMachineArn=arn, name=_ILLEGAL_NAME, input="{}")
         await self._try(self._sfn, call, Kind.EVENT_AT_FAULT, Kind.REFUSED)
 
+    async def may_look_at_executions(self, state_machine_arn: str) -> None:
+        """Asks for an execution that does not exist."""
+        arn = f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{MADE_UP}"
+        await self._try(self._sfn, self._sfn.describe_execution(executionArn=arn), Kind.MISSING)
+
     async def activity(self, arn: str) -> None:
         """Whether there is such an activity."""
         await self._ask(self._sfn, self._sfn.describe_activity(activityArn=arn))
@@ -142,6 +148,22 @@ class Inspection:
             TableName=table,
             Item={key: {"S": MADE_UP}},
             ConditionExpression=f"attribute_exists({key}) AND attribute_not_exists({key})",
+        )
+        await self._try(self._dynamodb, call, Kind.CONDITION_FAILED)
+
+    async def may_look_up(self, table: str) -> None:
+        """Asks for what the intake asks of an item that nobody has."""
+        keys: Any = {table: {"Keys": [{"interactionId": {"S": MADE_UP}}], "ProjectionExpression": DECISIVE}}
+        await self._try(self._dynamodb, self._dynamodb.batch_get_item(RequestItems=keys))
+
+    async def may_update(self, table: str, key: str) -> None:
+        """Asks to change an item under a condition that is never true."""
+        call = self._dynamodb.update_item(
+            TableName=table,
+            Key={key: {"S": MADE_UP}},
+            UpdateExpression="SET eventId = :none",
+            ConditionExpression=f"attribute_exists({key}) AND attribute_not_exists({key})",
+            ExpressionAttributeValues={":none": {"S": MADE_UP}},
         )
         await self._try(self._dynamodb, call, Kind.CONDITION_FAILED)
 

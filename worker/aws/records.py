@@ -16,6 +16,7 @@ from worker.errors import Invalid, NotConfirmedError, StoreUnavailable
 from worker.events import RECONCILE, InteractionEvent, parse_time, utc_text
 from worker.ports import Details, Kept
 from worker.record import Coverage, Freshness, Known, coverage, newer
+from worker.trouble import Trouble
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -39,7 +40,7 @@ _OWN_LATER = frozenset({"detailsAt", "endTime", "complete", "erasedAt"})
 
 _EVENT_FIELDS = ("eventType", "eventTime", "eventId")
 
-_DECISIVE = "interactionId, eventTime, eventType, detailsAt, complete, erasedAt"
+DECISIVE = "interactionId, eventTime, eventType, detailsAt, complete, erasedAt"
 """What `Known` is made of."""
 
 _BOTH_NEWER = (
@@ -63,6 +64,7 @@ class Records:
         self._clock = clock
         self._ttl_days = ttl_days
         self._told_of: set[str] = set()
+        self._denied = Trouble(clock, begins="update_item_denied", ends="update_item_allowed")
 
     async def probe(self) -> None:
         """Raises errors.NotConfirmedError unless the table answers."""
@@ -100,7 +102,7 @@ class Records:
         keys: list[dict[str, Any]] = [{"interactionId": {"S": one}} for one in dict.fromkeys(interaction_ids)]
         try:
             answer = await self._client.batch_get_item(
-                RequestItems={self._table: {"Keys": keys, "ProjectionExpression": _DECISIVE}}
+                RequestItems={self._table: {"Keys": keys, "ProjectionExpression": DECISIVE}}
             )
         except AWS_ERRORS as error:
             raise NotConfirmedError(error_code(error)) from error
@@ -136,10 +138,15 @@ class Records:
             )
         except AWS_ERRORS as error:
             code = error_code(error)
+            if kind_of(code) is Kind.DENIED:
+                # A new image before its policy: an execution writes the item as well.
+                self._denied.failed(code, "each covered event that is its interaction's newest starts an execution")
+                return False
             if kind_of(code) is not Kind.CONDITION_FAILED:
                 raise NotConfirmedError(code) from error
             stored = _old_item(error)
             return stored is not None and coverage(_known(stored), event, self._fresh) is Coverage.COVERED
+        self._denied.succeeded()
         return True
 
     async def _write(self, item: "Attributes", condition: str, values: "Attributes") -> "Attributes | None":

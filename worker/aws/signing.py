@@ -162,7 +162,7 @@ _SAMPLES: tuple[tuple[str, str | None, str, dict[str, str], bytes], ...] = (
 )
 """Requests as the three services get them, by service: session token, URL, headers and body."""
 
-_TRIES = 3
+_TRIES = 10
 """A sample is signed again when the second changed between the two signers."""
 
 

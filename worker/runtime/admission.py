@@ -23,6 +23,9 @@ from worker.runtime.plan import (
     wait_seconds,
 )
 
+_LOOK_SECONDS = 5.0
+"""How long the lookup may take, well within the shortest visibility timeout; it usually takes a hundredth of it."""
+
 _MOST_REMEMBERED = 10_000
 """Executions that this worker remembers to have started; beyond, an event that could follow starts one too many."""
 
@@ -65,9 +68,11 @@ class Admission:
         if not interaction_ids:
             return {}
         try:
-            known = await self._items.look(interaction_ids)
-        except NotConfirmedError as error:
-            self._looking.failed(error.code, "each event starts an execution of its own")
+            async with self._clock.timeout(_LOOK_SECONDS):
+                known = await self._items.look(interaction_ids)
+        except (NotConfirmedError, TimeoutError) as error:
+            code = error.code if isinstance(error, NotConfirmedError) else type(error).__name__
+            self._looking.failed(code, "each event starts an execution of its own")
             return None
         self._looking.succeeded()
         return known

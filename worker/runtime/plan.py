@@ -19,7 +19,7 @@ CLOCK_SLACK = timedelta(seconds=1)
 """How far the clocks of two workers may be apart. Beyond it an execution too many is started, never one too few."""
 
 PATIENCE = 8
-"""Receives of one message up to which it waits for another event's execution without asking for it: 20 minutes."""
+"""Receives of one message up to which it waits for another event's execution without asking for it: half an hour."""
 
 LONGEST_WAIT_SECONDS = 900.0
 

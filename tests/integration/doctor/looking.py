@@ -17,6 +17,9 @@ DENIALS = {
     "AWSStepFunctions.SendTaskSuccess": "states:SendTaskSuccess",
     "AWSStepFunctions.SendTaskFailure": "states:SendTaskFailure",
     "DynamoDB_20120810.PutItem": "dynamodb:PutItem on table",
+    "DynamoDB_20120810.BatchGetItem": "dynamodb:BatchGetItem on table",
+    "DynamoDB_20120810.UpdateItem": "dynamodb:UpdateItem on table",
+    "AWSStepFunctions.DescribeExecution": "states:DescribeExecution",
     "DynamoDB_20120810.GetItem": "dynamodb:GetItem on shared cache",
 }
 """By X-Amz-Target: the check that fails when the call is denied."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from worker.aws.activity import StepFunctionsActivity
 from worker.aws.clients import Clients, new_session, open_clients
@@ -242,9 +243,20 @@ async def test_a_refused_update_settles_only_what_the_item_covers(
 
 
 async def test_an_update_without_an_answer_settles_nothing(clients: Clients, endpoint: Endpoint) -> None:
-    endpoint.codes = ["AccessDeniedException"]
-    with pytest.raises(NotConfirmedError, match="AccessDeniedException"):
+    endpoint.codes = ["ValidationException"]
+    with pytest.raises(NotConfirmedError, match="ValidationException"):
         await records(clients).settle(EVENT)
+
+
+async def test_a_denied_update_leaves_the_event_to_an_execution_and_says_so_once(
+    clients: Clients, endpoint: Endpoint
+) -> None:
+    table = records(clients)
+    with capture_logs() as lines:
+        for _ in range(2):
+            endpoint.codes = ["AccessDeniedException"]
+            assert await table.settle(EVENT) is False
+    assert [line["event"] for line in lines] == ["update_item_denied"]
 
 
 async def test_each_adapter_has_a_probe_that_tells_why_its_resource_does_not_answer(

@@ -134,7 +134,7 @@ class Ports:
 
     async def succeed(self, token: str, output: str) -> None:
         assert token not in self.taken_while_stopping, "worked on what a poll brought after the stop"
-        assert json.loads(output).keys() == {"written", "details", "event"}
+        assert json.loads(output).keys() == {"written", "new_details", "new_event"}
 
         def act() -> None:
             execution = self._execution(token)

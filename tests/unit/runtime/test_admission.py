@@ -1,6 +1,6 @@
 """What the intake starts, settles and puts off."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -195,3 +195,19 @@ async def test_only_so_many_executions_are_remembered(monkeypatch: pytest.Monkey
     for one in "abc":
         await rig.admit(event(200, interaction_id=one))
     assert await rig.admit(*(event(300, interaction_id=one) for one in "abc")) == ["started", PutOff(10), PutOff(10)]
+
+
+async def test_a_lookup_that_takes_too_long_costs_executions_and_no_visibility() -> None:
+    class Slow(FakeItems):
+        async def look(self, interaction_ids: Collection[str]) -> Mapping[str, Known]:
+            await rig.clock.sleep(60)
+            return await super().look(interaction_ids)
+
+    rig = Rig()
+    admission = Admission(rig.machine, Slow({"a": item(10)}), FRESH, rig.clock)
+    began = rig.clock.monotonic()
+    with capture_logs() as lines:
+        calls = await admission.calls([Arrival(event(200))])
+    assert rig.clock.monotonic() - began < 10
+    assert [await call() for call in calls] == ["started"]
+    assert [line["error"] for line in lines] == ["TimeoutError"]

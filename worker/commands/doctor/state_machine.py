@@ -39,7 +39,18 @@ async def check_state_machine(inspection: Inspection, settings: Settings) -> lis
         )
         return [found, skipped(start, "not checked: see state machine")]
     findings = [ok(name, "STANDARD"), *_definition(described.get("definition"), settings)]
-    return [*findings, await _start_permission(inspection, start, settings)]
+    return [
+        *findings,
+        await _start_permission(inspection, start, settings),
+        await _look_permission(inspection, settings),
+    ]
+
+
+async def _look_permission(inspection: Inspection, settings: Settings) -> Finding:
+    name = "states:DescribeExecution"
+    if "intake" not in settings.roles:
+        return skipped(name, "not needed: ROLES has no intake")
+    return await permission(name, inspection.may_look_at_executions(settings.state_machine_arn))
 
 
 async def _start_permission(inspection: Inspection, name: str, settings: Settings) -> Finding:

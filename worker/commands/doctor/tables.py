@@ -12,15 +12,31 @@ _TTL_ATTRIBUTE = "expiresAt"
 
 async def check_tables(inspection: Inspection, settings: Settings) -> list[Finding]:
     """The table of the records, and the shared cache."""
-    findings = []
-    if "activity" in settings.roles:
-        table = settings.interaction_table_name
-        found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
-        expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
-        findings = [found, *expiry, await _put(inspection, found, table, "interactionId")]
-    else:
-        findings = [skipped("table", "not needed: ROLES has no activity")]
-    return [*findings, *await _shared_cache(inspection, settings)]
+    table = settings.interaction_table_name
+    found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
+    expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
+    permissions = [
+        await _may(inspection, found, settings, role, action)
+        for role, action in (("activity", "PutItem"), ("intake", "BatchGetItem"), ("intake", "UpdateItem"))
+    ]
+    return [found, *expiry, *permissions, *await _shared_cache(inspection, settings)]
+
+
+async def _may(inspection: Inspection, found: Finding, settings: Settings, role: str, action: str) -> Finding:
+    """Whether the loops of `role` may do what they do with the table of the records."""
+    name = f"dynamodb:{action} on {found.name}"
+    if role not in settings.roles:
+        return skipped(name, f"not needed: ROLES has no {role}")
+    if found.status == "FAILED":
+        return skipped(name, f"not checked: see {found.name}")
+    table = settings.interaction_table_name
+    match action:
+        case "PutItem":
+            return await permission(name, inspection.may_put(table, "interactionId"))
+        case "BatchGetItem":
+            return await permission(name, inspection.may_look_up(table))
+        case _:
+            return await permission(name, inspection.may_update(table, "interactionId"))
 
 
 async def _table(inspection: Inspection, table: str, key: str, *, name: str, setting: str) -> Finding:
