@@ -142,3 +142,11 @@ run "a_retention_that_cloudwatch_does_not_know" {
   }
   expect_failures = [var.log_retention_days]
 }
+
+run "events_that_wait_for_another_execution_are_no_dead_letters" {
+  command = plan
+  variables {
+    max_receive_count = 149
+  }
+  expect_failures = [var.max_receive_count]
+}
