@@ -115,7 +115,7 @@ class _Group:
 
     def plan(self, arrivals: Sequence[Arrival]) -> list[Action]:
         found = [coverage(self.known, arrival.event, self.fresh) for arrival in arrivals]
-        newest = _newest(arrival.event for arrival in arrivals)
+        newest = _newest(arrival.event for arrival in arrivals if arrival.event.event_type != RECONCILE)
         leader = self._leader(arrivals, found)
         return [
             Settle(write=arrival.event is newest and self.known is not None and is_newest(self.known, arrival.event))
@@ -134,7 +134,7 @@ class _Group:
         lack_their_end = [event for event, covered in uncovered if covered is Coverage.NO_END]
         tell_of_an_end = [event for event, _ in uncovered if self.fresh.ends(event.event_type)]
         choice = lack_their_end or tell_of_an_end or [event for event, _ in uncovered]
-        return _newest(choice) if choice else None
+        return _newest(choice)
 
     def _open(self, arrival: Arrival, leader: InteractionEvent | None, *, looks_again: bool) -> Action:
         event = arrival.event
@@ -159,5 +159,5 @@ class _Group:
         return start >= until + self.fresh.lag + CLOCK_SLACK
 
 
-def _newest(events: Iterable[InteractionEvent]) -> InteractionEvent:
-    return max(events, key=lambda event: event.time)
+def _newest(events: Iterable[InteractionEvent]) -> InteractionEvent | None:
+    return max(events, key=lambda event: event.time, default=None)
