@@ -208,6 +208,11 @@ CHECKS: dict[str, tuple[str, ...]] = {
         "tests/unit/runtime/test_model.py",
     ),
     "model": (*_PYTEST, "tests/unit/runtime/test_model.py"),
+    "records and conversations on the embedded emulator": (
+        *_PYTEST,
+        "tests/integration/test_records.py",
+        "tests/integration/test_conversations.py",
+    ),
     "processes on the embedded emulator": (
         *_PYTEST,
         "tests/process/test_nothing_is_lost.py",
@@ -225,7 +230,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
         "--seconds",
         "45",
         "--settle",
-        "60",
+        "150",
         "--report",
         "report",
     ),

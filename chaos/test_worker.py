@@ -31,6 +31,12 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Endpoi
         yield running
 
 
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator() as running:
+        yield running
+
+
 class Site:
     """Resources, a proxy that sees every call, and the environment of a worker."""
 
