@@ -63,7 +63,7 @@ def markdown(result: Result) -> str:
             ],
         ),
         "## Some histories",
-        "Seconds since the start, who, what; those that took the longest way.",
+        "Seconds since the start, who, what: of events that started two executions, and of those that took the longest way.",
         *_stories(result),
     ]
     return "\n\n".join(parts) + "\n"
@@ -123,9 +123,8 @@ def _outcomes(reports: Sequence[Mapping[str, Any]], outcome: str) -> int:
 
 
 def _stories(result: Result) -> list[str]:
-    longest = sorted(result.account.fates, key=lambda event: -len(result.history.stories[event]))[:_STORIES]
-    broken = [event for event, fate in result.account.fates.items() if fate == "LOST"]
-    return [
-        f"{event}: {result.account.fates[event]}\n\n```\n" + "\n".join(result.history.stories[event]) + "\n```"
-        for event in [*broken, *longest]
-    ]
+    fates, history = result.account.fates, result.history
+    longest = sorted(fates, key=lambda event: -len(history.stories[event]))[:_STORIES]
+    broken = [event for event, fate in fates.items() if fate == "LOST"]
+    told = dict.fromkeys([*broken, *history.started_twice()[:_STORIES], *longest])
+    return [f"{event}: {fates[event]}\n\n```\n" + "\n".join(history.stories[event]) + "\n```" for event in told]
