@@ -63,7 +63,7 @@ def markdown(result: Result) -> str:
             ],
         ),
         "## Some histories",
-        "Seconds since the start, who, what: of events that started two executions, and of those that took the longest way.",
+        "Seconds since the start, who, what: events that started two executions, and those that took the longest way.",
         *_stories(result),
     ]
     return "\n\n".join(parts) + "\n"
