@@ -18,6 +18,8 @@ UNREADABLE: frozenset[Kind] = frozenset({"in the future", "malformed"})
 MISSING_PREFIX = "missing-"
 
 _EVENTS = (12, 12, 12, 12, 12, 8, 4, 2, 1)
+_MISSING_EVENTS = (1, 2, 3, 4)
+"""Few and apart: of a burst whose execution failed, the second event waits 15 minutes for that of the first."""
 _BEGIN_BY, _SHORTEST, _LONGEST = 0.7, 0.1, 0.28
 """When the last conversation begins, and how long each takes, as shares of the time of sending."""
 _MISSING, _RECONCILED, _MALFORMED, _FUTURE = 0.08, 0.15, 0.2, 0.05
@@ -72,7 +74,8 @@ def _messages(source: random.Random, conversation: Conversation, start: datetime
     missing = name.startswith(MISSING_PREFIX)
     shape: Shape = source.choice(("seed", "genesys"))
     due = 0.0
-    for number, event in enumerate(events_of(conversation, source.choice(_EVENTS), shape)):
+    count = source.choice(_MISSING_EVENTS if missing else _EVENTS)
+    for number, event in enumerate(events_of(conversation, count, shape)):
         due = (event.time - start).total_seconds()
         body = event.envelope(f"{name}-{number}")
         point = source.random()
