@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaos.history import key
-from chaos.run import ANALYTICS_LAG_SECONDS, DELAY_SECONDS, HEARTBEAT_SECONDS, RULES, WORKERS, Result
+from chaos.run import ANALYTICS_LAG_SECONDS, DELAY_SECONDS, HEARTBEAT_SECONDS, LOOK_SECONDS, RULES, WORKERS, Result
 from chaos.tables import table as _table
 
 _STORIES = 5
@@ -73,11 +73,11 @@ def _setting(result: Result) -> str:
     return (
         f'`make chaos ARGS="--seed {result.seed}"` repeats the plan of faults; which event meets which fault depends '
         f"on the machine. {WORKERS} workers, SQS and Step Functions on LocalStack (HeartbeatSeconds "
-        f"{HEARTBEAT_SECONDS}, retry intervals 1 to 2 s), DynamoDB on MiniStack, all their calls through the fault "
-        f"proxy, Genesys Cloud by the simulator, whose details are {ANALYTICS_LAG_SECONDS:g} s late. The queue holds "
-        f"events back for {DELAY_SECONDS} s, DETAILS_LAG_SECONDS is {RULES.lag.total_seconds():g}, FINAL_WAIT_SECONDS "
-        f"{RULES.final_wait.total_seconds():g}. Faults for {result.seconds:g} s; the last event was settled "
-        f"{result.settle_seconds:.0f} s after them."
+        f"{HEARTBEAT_SECONDS}, retry intervals 1 to 2 s, {LOOK_SECONDS} s for a missing end), DynamoDB on MiniStack, "
+        "all their calls through the fault proxy, Genesys Cloud by the simulator, whose details are "
+        f"{ANALYTICS_LAG_SECONDS:g} s late. The queue holds events back for {DELAY_SECONDS} s, DETAILS_LAG_SECONDS is "
+        f"{RULES.lag.total_seconds():g}, FINAL_WAIT_SECONDS {RULES.final_wait.total_seconds():g}. Faults for "
+        f"{result.seconds:g} s; the last event was settled {result.settle_seconds:.0f} s after them."
     )
 
 

@@ -25,8 +25,10 @@ HEARTBEAT_SECONDS = 6
 WORKERS = 3
 DELAY_SECONDS = 8
 """How long the event queue holds events back."""
-RULES = Rules(lag=timedelta(seconds=4), final_wait=timedelta(seconds=10))
-"""About a twentieth of what production has, like the conversations' length."""
+RULES = Rules(lag=timedelta(seconds=4), final_wait=timedelta(seconds=45))
+"""A twentieth of what production has, like the conversations' length."""
+LOOK_SECONDS = 8
+"""The first wait for a missing end, in the same proportion."""
 ANALYTICS_LAG_SECONDS = 3.0
 """How late the simulator's details are: a second less than the workers expect."""
 _SENDING_SHARE = 0.9
@@ -154,7 +156,9 @@ async def run(
     history, faults = History(RULES), FaultSource(seed)
     async with AsyncExitStack() as opened:
         made = await opened.enter_async_context(
-            stack.create(endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS)
+            stack.create(
+                endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS, look_seconds=LOOK_SECONDS
+            )
         )
         proxy = await opened.enter_async_context(
             Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history)

@@ -65,7 +65,7 @@ def _conversation(source: random.Random, name: str, start: datetime, seconds: fl
     begin = start + timedelta(seconds=source.uniform(0, _BEGIN_BY * seconds))
     missing = MISSING_PREFIX if source.random() < _MISSING else ""
     length = source.uniform(_SHORTEST, _LONGEST) * seconds
-    end_after = source.choice((0.0, 0.0, 0.0, source.uniform(4, 15), source.uniform(4, 15), None))
+    end_after = source.choice((0.0, 0.0, 0.0, source.uniform(5, 40), source.uniform(5, 40), None))
     return make_conversation(missing + name, begin, length, end_after=end_after)
 
 
