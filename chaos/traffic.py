@@ -18,7 +18,7 @@ UNREADABLE: frozenset[Kind] = frozenset({"in the future", "malformed"})
 MISSING_PREFIX = "missing-"
 
 _EVENTS = (12, 12, 12, 12, 12, 8, 4, 2, 1)
-_MISSING_EVENTS = (1, 2, 3, 4)
+_MISSING_EVENTS = (1, 2)
 """Few and apart: of a burst whose execution failed, the second event waits 15 minutes for that of the first."""
 _BEGIN_BY, _SHORTEST, _LONGEST = 0.7, 0.1, 0.28
 """When the last conversation begins, and how long each takes, as shares of the time of sending."""
