@@ -24,7 +24,10 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=700, help="messages to send (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=90, help="how long faults are made (default: %(default)s)")
     parser.add_argument(
-        "--settle", type=float, default=90, help="seconds without any progress that end the wait (default: %(default)s)"
+        "--settle",
+        type=float,
+        default=180,
+        help="seconds without any progress that end the wait (default: %(default)s)",
     )
     parser.add_argument("--skip-conformance", action="store_true", help="only the run of faults and kills")
     parser.add_argument(

@@ -1,37 +1,77 @@
 """The account at the end: everything sent against everything found, past every proxy."""
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from chaos.history import key
+from chaos.orders import END_TYPE, Rules, read_state
 from chaos.stack import Stack
-from chaos.traffic import Sent
+from chaos.traffic import UNREADABLE, Sent
+from worker.events import RECONCILE, parse_time
+from worker.local.demo import accounting as demo
+from worker.local.simulator.conversations import Conversation
 
-Fate = Literal["stored", "superseded", "dead-lettered", "running", "in the queue", "LOST"]
-"""Superseded: processed, and the item is of a newer event. Running: its execution has not ended."""
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
-SETTLED: frozenset[Fate] = frozenset({"stored", "superseded", "dead-lettered"})
+Fate = Literal["stored", "covered", "dead-lettered", "running", "in the queue", "LOST"]
+"""Stored: the item names the event. Covered: the item names another one, and its details are fresh enough for this one.
+Running: an execution of its interaction has not ended."""
+
+SETTLED: frozenset[Fate] = frozenset({"stored", "covered", "dead-lettered"})
+
+_MESSAGES: Sequence["QueueAttributeNameType"] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+_NAME_HASH = 23
+"""Characters at the end of an execution's name that tell executions of one interaction apart."""
 
 
 @dataclass(slots=True)
 class Found:
     """What AWS has."""
 
-    items: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Interaction id → attributes."""
+    items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Interaction id → the item as DynamoDB has it."""
     letters: Counter[str] = field(default_factory=Counter)
     """Event → number of dead letters."""
     reasons: Counter[str] = field(default_factory=Counter)
     untouched: set[str] = field(default_factory=set)
     """Bodies of dead letters."""
+    failed: set[str] = field(default_factory=set)
+    """Names of the executions that dead letters are of."""
     executions: dict[str, str] = field(default_factory=dict)
     """Execution name → status."""
     waiting: int = 0
     """Messages in the event queue, visible or not."""
+
+    def running(self) -> set[str]:
+        """Names of running executions, without what tells those of one interaction apart."""
+        return {name[:-_NAME_HASH] for name, status in self.executions.items() if status == "RUNNING"}
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the account is held against."""
+
+    rules: Rules
+    seen: Callable[[str, datetime], Conversation | None]
+    """What Genesys Cloud shows of an interaction at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A message, and a moment before it can have been received."""
+
+    message: Sent
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +85,7 @@ class Account:
 
     @property
     def settled(self) -> bool:
-        return set(self.fates.values()) <= SETTLED and not self.found.waiting
+        return set(self.fates.values()) <= SETTLED and not self.found.waiting and not self.found.running()
 
     def count(self, *fates: Fate) -> int:
         return sum(fate in fates for fate in self.fates.values())
@@ -75,24 +115,25 @@ class Letters:
 
 
 async def look(stack: Stack, letters: Letters) -> Found:
-    """Everything that can be found now."""
-    await letters.collect(stack)
+    """Everything that can be found now; an event that moves on meanwhile is found where it was or where it went."""
     found = Found()
+    attributes = await stack.clients.sqs.get_queue_attributes(
+        QueueUrl=stack.settings["EVENT_QUEUE_URL"], AttributeNames=["All"]
+    )
+    for name in _MESSAGES:
+        found.waiting += int(attributes["Attributes"][name])
+    found.executions = await _executions(stack)
+    await letters.collect(stack)
     for body, reason in letters.bodies.values():
         found.letters[key(body)] += 1
         found.reasons[reason] += 1
         found.untouched.add(body)
+        found.failed |= _execution_of(body)
     async for page in stack.clients.dynamodb.get_paginator("scan").paginate(
         TableName=stack.settings["INTERACTION_TABLE_NAME"], ConsistentRead=True
     ):
         for item in page["Items"]:
-            found.items[item["interactionId"]["S"]] = {n: v["S"] for n, v in item.items() if "S" in v}
-    found.executions = await _executions(stack)
-    attributes = await stack.clients.sqs.get_queue_attributes(
-        QueueUrl=stack.settings["EVENT_QUEUE_URL"], AttributeNames=["All"]
-    )
-    for name in ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"):
-        found.waiting += int(attributes["Attributes"][name])
+            found.items[item["interactionId"]["S"]] = dict(item)
     return found
 
 
@@ -108,49 +149,97 @@ async def _executions(stack: Stack) -> dict[str, str]:
     return statuses
 
 
-def account(sent: Iterable[Sent], found: Found) -> Account:
+def _execution_of(body: str) -> set[str]:
+    """The name of the execution that a dead letter is of; empty for a quarantined body."""
+    try:
+        return {str(json.loads(body)["executionArn"]).rpartition(":")[2]}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+def account(handed_over: Iterable[HandedOver], found: Found, expected: Expectation) -> Account:
     """The fate of each event, and what is wrong with it."""
-    fates: dict[str, Fate] = {}
-    wrong: list[str] = []
-    newest: dict[str, Sent] = {}
-    for message in sent:
-        event = key(message.body)
-        fates[event] = _fate(message, event, found)
-        if message.kind == "unreadable":
-            if event in found.letters and message.body not in found.untouched:
-                wrong.append(f"the body of {event} was changed on its way to the dead-letter queue")
-        elif fates[event] in {"stored", "superseded"} and (
-            message.interaction_id not in newest or newest[message.interaction_id].time < message.time
-        ):
-            newest[message.interaction_id] = message
-    for interaction_id, message in newest.items():
-        if found.items.get(interaction_id, {}).get("eventId") != key(message.body):
-            wrong.append(f"the item of {interaction_id} is not of its newest processed event, {key(message.body)}")
-    wrong.extend(f"{event} is nowhere" for event, fate in fates.items() if fate == "LOST")
+    # The same event may be handed over again: the first time counts.
+    first: dict[str, HandedOver] = {}
+    for each in handed_over:
+        first.setdefault(key(each.message.body), each)
+    fates = {event: _fate(event, sent, found, expected) for event, sent in first.items()}
+    wrong = [
+        *(f"{event} is nowhere" for event, fate in fates.items() if fate == "LOST"),
+        *_changed_bodies(first, found),
+        *_wrong_items(first, fates, found, expected),
+        *(
+            f"{name} failed without a dead letter"
+            for name, status in found.executions.items()
+            if status not in {"RUNNING", "SUCCEEDED"} and name not in found.failed
+        ),
+    ]
     return Account(fates, found, wrong)
 
 
-def _fate(message: Sent, event: str, found: Found) -> Fate:
+def _fate(event: str, sent: HandedOver, found: Found, expected: Expectation) -> Fate:
+    happened = sent.message.event
+    if happened is not None and sent.message.kind not in UNREADABLE:
+        item = found.items.get(happened.interaction_id)
+        if item is not None and _covers(item, sent, expected):
+            return "stored" if item["eventId"]["S"] == event else "covered"
+        if f"process-interaction-{happened.interaction_id[:36]}" in found.running():
+            return "running"
     if found.letters[event]:
         return "dead-lettered"
-    if message.kind != "unreadable":
-        item = found.items.get(message.interaction_id, {})
-        if item.get("eventId") == event:
-            return "stored"
-        status = found.executions.get(_execution_name(message.body))
-        if status == "SUCCEEDED" and item.get("eventTime", "") > message.time:
-            return "superseded"
-        if status == "RUNNING":
-            return "running"
-        if status is not None:
-            return "LOST"
     # Which messages wait cannot be asked without receiving them: while any does, it may be this one.
     return "in the queue" if found.waiting else "LOST"
 
 
-def _execution_name(body: str) -> str:
-    """Written out here, as the worker's own function would agree with itself whatever it does."""
-    document: dict[str, Any] = json.loads(body)
-    interaction_id, event_id = document["detail"]["interactionId"], document["id"]
-    digest = hashlib.sha256(f"{interaction_id}\0{event_id}".encode()).hexdigest()
-    return f"process-interaction-{interaction_id[:36]}-{digest[:22]}"
+def _covers(item: Mapping[str, Any], sent: HandedOver, expected: Expectation) -> bool:
+    """Whether the item's details are fresh enough for the event, and its event fields as new as the event."""
+    assert sent.message.event is not None
+    at = sent.at.replace(microsecond=sent.at.microsecond // 1000 * 1000)
+    if sent.message.event.event_type == RECONCILE:
+        # Refreshed on purpose: whenever it happened, and without a trace in the event fields.
+        return parse_time(item["detailsAt"]["S"]) >= at
+    return demo.covers(item, demo.Sent(sent.message.event, at), expected.rules.lag)
+
+
+def _changed_bodies(first: Mapping[str, HandedOver], found: Found) -> Iterator[str]:
+    for event, sent in first.items():
+        if sent.message.kind in UNREADABLE and found.letters[event] and sent.message.body not in found.untouched:
+            yield f"the body of {event} was changed on its way to the dead-letter queue"
+
+
+def _wrong_items(
+    first: Mapping[str, HandedOver], fates: Mapping[str, Fate], found: Found, expected: Expectation
+) -> Iterator[str]:
+    """Items that show something else than Genesys Cloud did, name another event than the newest, or lack their end."""
+    processed: dict[str, list[str]] = {}
+    for event, sent in first.items():
+        if fates[event] in {"stored", "covered"} and sent.message.event is not None:
+            processed.setdefault(sent.message.event.interaction_id, []).append(event)
+    for interaction_id, events in processed.items():
+        item = found.items[interaction_id]
+        if not demo.is_right(item, expected.seen):
+            yield f"the item of {interaction_id} is not what Genesys Cloud showed when it was asked"
+        ordinary = [event for event in events if first[event].message.kind != "reconcile"]
+        if ordinary:
+            newest = max(ordinary, key=lambda event: _time(first[event]))
+            named = item["eventId"]["S"]
+            if named != newest and fates.get(named) != "dead-lettered" and not named.endswith("-reconcile"):
+                yield f"the item of {interaction_id} names {named}, and its newest processed event is {newest}"
+        ends = [event for event in ordinary if _ends(first[event])]
+        if ends and not _is_final(item, first[max(ends, key=lambda event: _time(first[event]))], expected.rules):
+            yield f"the item of {interaction_id} has no end, and nobody looked for it long enough"
+
+
+def _time(sent: HandedOver) -> datetime:
+    assert sent.message.event is not None
+    return sent.message.event.time
+
+
+def _ends(sent: HandedOver) -> bool:
+    return sent.message.event is not None and sent.message.event.event_type == END_TYPE
+
+
+def _is_final(item: Mapping[str, Any], end: HandedOver, rules: Rules) -> bool:
+    """Whether the item has its end, or was looked at again for as long as it should be."""
+    state = read_state(item)
+    return state.complete or (state.details_at is not None and state.details_at >= end.at + rules.final_wait)

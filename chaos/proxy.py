@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ _THROTTLES = {
     "DynamoDB_20120810": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
 }
 _SLOW_SECONDS = 1.5
+_WRITES = frozenset({"PutItem", "UpdateItem"})
 _HOP_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "content-encoding"}
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 
@@ -41,6 +43,11 @@ class Call:
         self.answer: dict[str, Any] = {}
 
     @property
+    def asked(self) -> bool:
+        """AWS was asked."""
+        return self.status != 0
+
+    @property
     def done(self) -> bool:
         """AWS did it."""
         return self.status == web.HTTPOk.status_code
@@ -48,7 +55,7 @@ class Call:
     @property
     def seen(self) -> bool:
         """The worker got AWS's answer."""
-        return self.status != 0 and self.fault != "answer lost"
+        return self.asked and self.fault != "answer lost"
 
     @property
     def error(self) -> str:
@@ -65,6 +72,7 @@ class Proxy:
         self._witness = witness
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._writing = asyncio.Lock()
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -93,10 +101,9 @@ class Proxy:
         credential = _CREDENTIAL.search(request.headers.get("Authorization", ""))
         call = Call(operation, credential[1] if credential else "?", json.loads(body or b"{}"))
         call.fault = self.faults.draw(operation)
-        if call.fault in {"throttled", "failed"}:
-            return _refusal(service, call.fault)
-        if call.fault == "reset":
-            return _hang_up(request)
+        if call.fault in {"throttled", "failed", "reset"}:
+            self._witness(call)
+            return _hang_up(request) if call.fault == "reset" else _refusal(service, call.fault)
         if call.fault == "slow":
             await asyncio.sleep(_SLOW_SECONDS)
         held_back: list[dict[str, Any]] = []
@@ -104,15 +111,17 @@ class Proxy:
             entries = call.request["Entries"]
             call.request["Entries"], held_back = entries[: len(entries) // 2], entries[len(entries) // 2 :]
             body = json.dumps(call.request).encode()
-        if held_back and not call.request["Entries"]:
-            status, answer = 200, b'{"Successful": []}'
-        else:
-            try:
-                status, answer = await self._forward(request, service, body)
-            except (aiohttp.ClientError, TimeoutError):
-                return _hang_up(request)
-        call.status, call.answer = status, json.loads(answer or b"{}")
-        self._witness(call)
+        # One write after the other, so that the witness hears of them in the order in which they are done.
+        async with self._writing if operation in _WRITES else nullcontext():
+            if held_back and not call.request["Entries"]:
+                status, answer = 200, b'{"Successful": []}'
+            else:
+                try:
+                    status, answer = await self._forward(request, service, body)
+                except (aiohttp.ClientError, TimeoutError):
+                    return _hang_up(request)
+            call.status, call.answer = status, json.loads(answer or b"{}")
+            self._witness(call)
         if call.fault == "answer lost":
             return _hang_up(request)
         if held_back:

@@ -1,22 +1,26 @@
 """The report of one run as Markdown."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chaos.history import key
-from chaos.run import HEARTBEAT_SECONDS, WORKERS, Result
+from chaos.run import ANALYTICS_LAG_SECONDS, DELAY_SECONDS, HEARTBEAT_SECONDS, LOOK_SECONDS, RULES, WORKERS, Result
 from chaos.tables import table as _table
 
 _STORIES = 5
+_ENDINGS = ("covered", "put_off", "duplicate", "returned")
+"""What the log line of a received batch counts."""
 
 
 def verdict(result: Result) -> str:
     """The run in one line."""
     account = result.account
     return (
-        f"seed {result.seed}: {len(account.fates)} events in {len(result.sent)} messages, "
-        f"{account.count('stored', 'superseded')} stored, {account.count('dead-lettered')} dead-lettered, "
-        f"{account.count('LOST')} lost, {_double(result)} double effects: "
+        f"seed {result.seed}: {len(account.fates)} events in {len(result.traffic.messages)} messages, "
+        f"{account.count('stored', 'covered')} covered by {len(account.found.items)} items, "
+        f"{account.count('dead-lettered')} dead-lettered, {account.count('LOST')} lost, "
+        f"{len(account.found.executions)} executions: "
         f"{'all promises kept' if not result.wrong else f'{len(result.wrong)} PROMISES BROKEN'}"
     )
 
@@ -59,7 +63,7 @@ def markdown(result: Result) -> str:
             ],
         ),
         "## Some histories",
-        "Seconds since the start, who, what; those that took the longest way.",
+        "Seconds since the start, who, what: events that started two executions, and those that took the longest way.",
         *_stories(result),
     ]
     return "\n\n".join(parts) + "\n"
@@ -69,59 +73,58 @@ def _setting(result: Result) -> str:
     return (
         f'`make chaos ARGS="--seed {result.seed}"` repeats the plan of faults; which event meets which fault depends '
         f"on the machine. {WORKERS} workers, SQS and Step Functions on LocalStack (HeartbeatSeconds "
-        f"{HEARTBEAT_SECONDS}, retry intervals 1 to 2 s), DynamoDB on MiniStack, all their calls through the fault "
-        f"proxy, Genesys Cloud by the simulator. Faults for {result.seconds:g} s; the last event was settled "
-        f"{result.settle_seconds:.0f} s after them."
+        f"{HEARTBEAT_SECONDS}, retry intervals 1 to 2 s, {LOOK_SECONDS} s for a missing end), DynamoDB on MiniStack, "
+        "all their calls through the fault proxy, Genesys Cloud by the simulator, whose details are "
+        f"{ANALYTICS_LAG_SECONDS:g} s late. The queue holds events back for {DELAY_SECONDS} s, DETAILS_LAG_SECONDS is "
+        f"{RULES.lag.total_seconds():g}, FINAL_WAIT_SECONDS {RULES.final_wait.total_seconds():g}. Faults for "
+        f"{result.seconds:g} s; the last event was settled {result.settle_seconds:.0f} s after them."
     )
-
-
-def _double(result: Result) -> int:
-    return sum(times > 1 for times in result.history.writes.values())
 
 
 def _events(result: Result) -> list[tuple[str, object]]:
     account, history = result.account, result.history
-    kinds = Counter(message.kind for message in {key(message.body): message for message in result.sent}.values())
-    fields = Counter[str]()
+    kinds = Counter({key(message.body): message.kind for message in result.traffic.messages}.values())
+    intake = Counter[str]()
     for line in result.log:
         if line["event"] == "intake_batch":
-            fields.update({name: line[name] for name in ("started", "duplicate", "returned") if name in line})
+            intake.update({name: line[name] for name in _ENDINGS if name in line})
     reports = [line for line in result.log if line["event"] == "attempt"]
     return [
-        ("messages sent", len(result.sent)),
+        ("messages sent", len(result.traffic.messages)),
         ("events in them", len(account.fates)),
         *((f"… {kind}", number) for kind, number in sorted(kinds.items())),
-        ("stored", account.count("stored")),
-        ("processed, the item is of a newer event", account.count("superseded")),
+        ("stored: the item names the event", account.count("stored")),
+        ("covered: the item names another event, and its details are fresh enough", account.count("covered")),
         ("dead-lettered", account.count("dead-lettered")),
         ("lost", account.count("LOST")),
-        ("events that changed the table twice", _double(result)),
-        ("starts that found the execution there (duplicates suppressed)", fields["duplicate"]),
-        (
-            "writes refused, as the same or a newer event was stored",
-            _told(history.stories.values(), "ConditionalCheck"),
-        ),
+        ("executions", len(account.found.executions)),
+        ("events that started none", len(account.fates) - len(set(history.executions.values()))),
+        ("events that started two, as their message came again", len(history.started_twice())),
+        ("receives that ended covered", intake["covered"]),
+        ("receives put off, as another event's execution was to cover theirs", intake["put_off"]),
+        ("starts that found the event's own execution there (duplicates suppressed)", intake["duplicate"]),
+        *((f"writes of the table: {what}", times) for what, times in sorted(history.writes.items())),
         (
             "quarantined bodies that came twice, as the answer was lost",
             sum(n - 1 for n in account.found.letters.values()),
         ),
-        ("messages given back unstarted", fields["returned"]),
+        ("messages given back unstarted", intake["returned"]),
         ("attempts", len(reports)),
-        ("… handed back as Worker.Draining", sum(line["outcome"] == "Worker.Draining" for line in reports)),
-        ("… abandoned, as Step Functions no longer waited", sum(line["outcome"] == "abandoned" for line in reports)),
+        ("… that wait for an end (Interaction.Incomplete)", _outcomes(reports, "Interaction.Incomplete")),
+        ("… handed back as Worker.Draining", _outcomes(reports, "Worker.Draining")),
+        ("… abandoned, as Step Functions no longer waited", _outcomes(reports, "abandoned")),
         ("… whose report came too late", sum(line["report"] == "too_late" for line in reports)),
         ("… whose report was given up", sum(line["report"] == "given_up" for line in reports)),
     ]
 
 
-def _told(stories: Iterable[Sequence[str]], what: str) -> int:
-    return sum(what in line for story in stories for line in story)
+def _outcomes(reports: Sequence[Mapping[str, Any]], outcome: str) -> int:
+    return sum(line["outcome"] == outcome for line in reports)
 
 
 def _stories(result: Result) -> list[str]:
-    longest = sorted(result.account.fates, key=lambda event: -len(result.history.stories[event]))[:_STORIES]
-    broken = [event for event, fate in result.account.fates.items() if fate == "LOST"]
-    return [
-        f"{event}: {result.account.fates[event]}\n\n```\n" + "\n".join(result.history.stories[event]) + "\n```"
-        for event in [*broken, *longest]
-    ]
+    fates, history = result.account.fates, result.history
+    longest = sorted(fates, key=lambda event: -len(history.stories[event]))[:_STORIES]
+    broken = [event for event, fate in fates.items() if fate == "LOST"]
+    told = dict.fromkeys([*broken, *history.started_twice()[:_STORIES], *longest])
+    return [f"{event}: {fates[event]}\n\n```\n" + "\n".join(history.stories[event]) + "\n```" for event in told]

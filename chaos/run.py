@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from chaos import accounting, plan, stack, traffic
 from chaos.faults import Fault, FaultSource
 from chaos.fleet import Fleet
 from chaos.history import History
+from chaos.orders import Rules
 from chaos.proxy import Proxy
 from worker.local.emulator import REGION
 from worker.local.simulator.faults import FaultPlan
@@ -20,8 +22,18 @@ from worker.local.simulator.server import Options, Simulator
 
 HEARTBEAT_SECONDS = 6
 WORKERS = 3
+DELAY_SECONDS = 8
+"""How long the event queue holds events back."""
+RULES = Rules(lag=timedelta(seconds=4), final_wait=timedelta(seconds=45))
+"""A twentieth of what production has, like the conversations' length."""
+LOOK_SECONDS = 8
+"""The first wait for a missing end, in the same proportion."""
+ANALYTICS_LAG_SECONDS = 3.0
+"""How late the simulator's details are: a second less than the workers expect."""
 _SENDING_SHARE = 0.9
 """Sending ends a little before the faults do."""
+_AT_ONCE = 10
+"""Messages that SendMessageBatch takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class Result:
     seed: int
     seconds: float
     settle_seconds: float
-    sent: Sequence[traffic.Sent]
+    traffic: traffic.Traffic
     steps: Sequence[plan.Step]
     account: accounting.Account
     history: History
@@ -70,7 +82,7 @@ class Run:
             "Genesys 429 storm": self._storm,
             "Genesys token revoked": self._revoke,
             "StartExecution throttled": lambda step: self._aws(step, "throttled", "StartExecution"),
-            "DynamoDB away": lambda step: self._aws(step, "reset", "PutItem", "GetItem"),
+            "DynamoDB away": lambda step: self._aws(step, "reset", "PutItem", "UpdateItem", "GetItem", "BatchGetItem"),
             "SQS away": lambda step: self._aws(
                 step,
                 "failed",
@@ -129,7 +141,6 @@ class Run:
 def _broken(history: History, fleet: Fleet) -> Iterator[str]:
     """What the proxy saw, and how the workers ended."""
     yield from history.violations
-    yield from (f"{event} changed the table {times} times" for event, times in history.writes.items() if times > 1)
     yield from (f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
 
 
@@ -140,27 +151,37 @@ async def run(
 
     After the faults it waits until every event has its end, as long as more have it than `settle_seconds` ago.
     """
-    sent, steps = traffic.make(events, seed), plan.draw(seed, seconds)
-    history, faults = History(), FaultSource(seed)
+    steps = plan.draw(seed, seconds)
+    history, faults = History(RULES), FaultSource(seed)
     async with AsyncExitStack() as opened:
-        made = await opened.enter_async_context(stack.create(endpoints, heartbeat_seconds=HEARTBEAT_SECONDS))
+        made = await opened.enter_async_context(
+            stack.create(
+                endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS, look_seconds=LOOK_SECONDS
+            )
+        )
         proxy = await opened.enter_async_context(
             Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history)
         )
-        options = Options(seed=seed, plan=FaultPlan(missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0))
-        simulator = await opened.enter_async_context(Simulator(options))
+        calm = FaultPlan(
+            missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0, analytics_lag_seconds=ANALYTICS_LAG_SECONDS
+        )
+        simulator = await opened.enter_async_context(Simulator(Options(seed=seed, plan=calm)))
         fleet = opened.enter_context(Fleet(_environment(made, proxy, simulator), folder))
         for _ in range(WORKERS):
             await fleet.start()
         acting = Run(fleet, faults, simulator)
+        start = datetime.now(UTC)
         history.began = time.monotonic()
+        made_up = traffic.make(events, seed, start, seconds * _SENDING_SHARE)
+        simulator.tell(*made_up.conversations)
         async with asyncio.TaskGroup() as group:
-            group.create_task(_send(made, sent, seconds * _SENDING_SHARE))
+            sending = group.create_task(_send(made, made_up.messages, start))
             for step in steps:
                 group.create_task(acting.perform(step))
         faults.quiet = True
         faulty_ended = time.monotonic()
-        account = await _settle(made, sent, settle_seconds)
+        expected = accounting.Expectation(RULES, simulator.seen)
+        account = await _settle(made, sending.result(), expected, settle_seconds)
         settled_after = time.monotonic() - faulty_ended
         unexpected = fleet.unexpected_ends()
         await asyncio.gather(*(fleet.terminate(name) for name in list(fleet.workers)))
@@ -171,7 +192,7 @@ async def run(
         seed=seed,
         seconds=seconds,
         settle_seconds=settled_after,
-        sent=sent,
+        traffic=made_up,
         steps=steps,
         account=account,
         history=history,
@@ -201,32 +222,43 @@ def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[
         "STATE_MACHINE_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
         "VISIBILITY_TIMEOUT_SECONDS": "10",
         "NOT_FOUND_AFTER_SECONDS": "10",
+        "DETAILS_LAG_SECONDS": f"{RULES.lag.total_seconds():g}",
+        "FINAL_WAIT_SECONDS": f"{RULES.final_wait.total_seconds():g}",
         "DRAIN_SECONDS": "15",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": "0",
     }
 
 
-async def _send(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float) -> None:
-    began = time.monotonic()
-    for start in range(0, len(sent), 10):
-        batch = sent[start : start + 10]
-        await asyncio.sleep(began + seconds * start / len(sent) - time.monotonic())
+async def _send(made: stack.Stack, messages: Sequence[traffic.Sent], start: datetime) -> list[accounting.HandedOver]:
+    """Hand over each message when it is due, and say when that was."""
+    handed_over: list[accounting.HandedOver] = []
+    while len(handed_over) < len(messages):
+        due = start + timedelta(seconds=messages[len(handed_over)].due)
+        await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+        at = datetime.now(UTC)
+        passed = (at - start).total_seconds()
+        some = messages[len(handed_over) : len(handed_over) + _AT_ONCE]
+        batch = [message for message in some if message.due <= passed]
         answer = await made.clients.sqs.send_message_batch(
             QueueUrl=made.settings["EVENT_QUEUE_URL"],
             Entries=[{"Id": str(n), "MessageBody": message.body} for n, message in enumerate(batch)],
         )
         assert len(answer["Successful"]) == len(batch)
+        handed_over += [accounting.HandedOver(message, at) for message in batch]
+    return handed_over
 
 
-async def _settle(made: stack.Stack, sent: Sequence[traffic.Sent], seconds: float) -> accounting.Account:
+async def _settle(
+    made: stack.Stack, sent: Sequence[accounting.HandedOver], expected: accounting.Expectation, seconds: float
+) -> accounting.Account:
     """The account once every event has its end, or what it is when for so long none came to an end."""
     moved, last = time.monotonic(), -1
     letters = accounting.Letters()
     while True:
-        account = accounting.account(sent, await accounting.look(made, letters))
+        account = accounting.account(sent, await accounting.look(made, letters), expected)
         if account.settled or time.monotonic() - moved > seconds:
             return account
-        if (ended := account.count(*accounting.SETTLED)) != last:
+        if (ended := account.count(*accounting.SETTLED) - len(account.found.running())) != last:
             moved, last = time.monotonic(), ended
         await asyncio.sleep(2)

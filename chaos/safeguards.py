@@ -130,6 +130,68 @@ MUTANTS = (
         "                if self._clock.monotonic() > deadline:\n",
         "                if True:\n",
     ),
+    Mutant(
+        "a call joins a request that was sent already",
+        "worker/genesys/details.py",
+        "        call = self._waiting.get(interaction_id) or self._new_call(interaction_id)\n",
+        "        sent = (call for batch in self._in_flight.values() for call in batch.all_calls())\n"
+        "        joined = next((call for call in sent if call.interaction_id == interaction_id), None)\n"
+        "        call = self._waiting.get(interaction_id) or joined or self._new_call(interaction_id)\n",
+    ),
+    Mutant(
+        "a covered event is settled whatever the details' age",
+        "worker/aws/records.py",
+        '"eventTime < :eventTime AND detailsAt >= :covers"',
+        '"eventTime < :eventTime AND (detailsAt >= :covers OR detailsAt < :covers)"',
+    ),
+    Mutant(
+        "a merge is put whatever is there by now",
+        "worker/aws/records.py",
+        "            stored = await self._write(merged, seen, seen_values)\n",
+        '            stored = await self._write(merged, "attribute_not_exists(nobody)", {})\n',
+    ),
+    Mutant(
+        "older details replace newer ones",
+        "worker/record.py",
+        "Newer(details=known.details_at is None or details_at > known.details_at, event",
+        "Newer(details=True, event",
+    ),
+    Mutant(
+        "an event that another one's execution will cover is deleted at once",
+        "worker/runtime/admission.py",
+        "            case Follow():\n                return PutOff(wait_seconds(arrival.receives, self._fresh))\n",
+        '            case Follow():\n                return "covered"\n',
+    ),
+    Mutant(
+        "an execution is named for a bucket that has not ended",
+        "worker/runtime/plan.py",
+        "        if not self._settles(self.now, datetime.fromtimestamp((bucket + 1) * seconds, UTC)):\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "an end event is covered by details without an end",
+        "worker/record.py",
+        "    if fresh.ends(event.event_type) and not known.complete and known.details_at",
+        "    if False and known.details_at",
+    ),
+    Mutant(
+        "an execution of 0.1.0's definition is told of a missing end",
+        "worker/attempt.py",
+        "        if task.entered is None or task.definition < _KNOWS_INCOMPLETE:\n",
+        "        if task.entered is None:\n",
+    ),
+    Mutant(
+        "details are dated by the worker's clock alone",
+        "worker/genesys/answer.py",
+        "min(sent_at, answered_at + _DATE_SECONDS)",
+        "sent_at",
+    ),
+    Mutant(
+        "an event of the future is let in",
+        "worker/events.py",
+        "    if now is not None and moment > now + LARGEST_CLOCK_ERROR:\n",
+        "    if False:\n",
+    ),
 )
 
 _PYTEST = ("-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider")
@@ -137,11 +199,20 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "unit tests of the domain and the runtime": (
         *_PYTEST,
         "tests/unit/runtime",
+        "tests/unit/genesys",
+        "tests/unit/aws",
         "tests/unit/test_events.py",
+        "tests/unit/test_record.py",
+        "tests/unit/test_attempt.py",
         "--deselect",
         "tests/unit/runtime/test_model.py",
     ),
     "model": (*_PYTEST, "tests/unit/runtime/test_model.py"),
+    "records and conversations on the embedded emulator": (
+        *_PYTEST,
+        "tests/integration/test_records.py",
+        "tests/integration/test_conversations.py",
+    ),
     "processes on the embedded emulator": (
         *_PYTEST,
         "tests/process/test_nothing_is_lost.py",
@@ -159,7 +230,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
         "--seconds",
         "45",
         "--settle",
-        "60",
+        "150",
         "--report",
         "report",
     ),

@@ -34,7 +34,7 @@ _GROWTH = 1.05
 """Resident memory after the last wave, against that after the warm ones."""
 _STALLED_SECONDS = 120.0
 
-_BOUNDED = {"StepFunctionsExecutions._recent": 10_000}
+_BOUNDED = {"StepFunctionsExecutions._recent": 10_000, "Admission._lately": 10_000}
 """What may be full, and how full."""
 
 _SETTINGS = {

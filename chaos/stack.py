@@ -74,15 +74,18 @@ async def open_clients(endpoints: Endpoints) -> AsyncIterator[Clients]:
 
 
 @asynccontextmanager
-async def create(endpoints: Endpoints, *, heartbeat_seconds: int) -> AsyncIterator[Stack]:
+async def create(
+    endpoints: Endpoints, *, heartbeat_seconds: int, delay_seconds: int = 0, look_seconds: int | None = None
+) -> AsyncIterator[Stack]:
     """Everything that `bootstrap` makes, with the state machine's waits shortened."""
     names = bootstrap.Names(f"chaos-{uuid.uuid4().hex[:8]}")
     async with open_clients(endpoints) as clients:
-        settings = await bootstrap.create(clients, names)
+        settings = await bootstrap.create(clients, names, delay_seconds=delay_seconds)
         arn = settings["STATE_MACHINE_ARN"]
         made = await clients.stepfunctions.describe_state_machine(stateMachineArn=arn)
         await clients.stepfunctions.update_state_machine(
-            stateMachineArn=arn, definition=shortened(made["definition"], heartbeat_seconds=heartbeat_seconds)
+            stateMachineArn=arn,
+            definition=shortened(made["definition"], heartbeat_seconds=heartbeat_seconds, look_seconds=look_seconds),
         )
         yield Stack(clients, settings)
         await bootstrap.remove(clients, names, settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos import stack
-from chaos.accounting import Letters
+from chaos.accounting import Letters, look
 from chaos.faults import FaultSource
 from chaos.history import History
 from chaos.proxy import Proxy
@@ -27,6 +27,12 @@ SLOTS = 20
 @pytest.fixture(scope="module")
 def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Endpoints]:
     with stack.emulators(tmp_path_factory.mktemp("emulators")) as running:
+        yield running
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator() as running:
         yield running
 
 
@@ -132,6 +138,32 @@ async def test_after_sigkill_the_heartbeats_bring_all_work_back(
     assert await site.all_stored()
     assert site.retries() >= SLOTS
     assert await site.dead_letters() == 0
+    assert not site.history.violations
+
+
+@pytest.mark.timeout(300)
+async def test_a_burst_that_two_workers_receive_starts_one_execution(
+    site: Site, simulator: Simulator, tmp_path: Path
+) -> None:
+    simulator.faults.plan = FaultPlan(slow_share=1, slow_seconds=3)
+    names = ("user.end", "acd.end", "flow.end", "attributes")
+    async with (
+        worker_process(site.environment, tmp_path / "log-1"),
+        worker_process(site.environment, tmp_path / "log-2"),
+    ):
+        # One message each, so that nobody has two of them in one batch.
+        for number, name in enumerate(names):
+            body = json.dumps(seed("interaction-0", eventType=name) | {"id": f"event-{number}"})
+            await site.made.clients.sqs.send_message(QueueUrl=site.made.settings["EVENT_QUEUE_URL"], MessageBody=body)
+        site.sent.add("interaction-0")
+
+        async def none_waits() -> bool:
+            return (await look(site.made, Letters())).waiting == 0
+
+        await until(none_waits, 120)
+    assert await site.all_succeeded()
+    assert await site.all_stored()
+    assert list(site.history.executions.values()) in [[f"event-{number}"] for number in range(len(names))]
     assert not site.history.violations
 
 

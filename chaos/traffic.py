@@ -1,72 +1,98 @@
-"""The events of one run, made from its seed: ordinary ones, repeats, disorder, and what can never succeed."""
+"""One run's messages, drawn from its seed: conversations that unfold, repeats, disorder, and what cannot succeed."""
 
-import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
-from worker.events import utc_text
+from worker.events import RECONCILE
+from worker.local.simulator.conversations import Conversation, make_conversation
+from worker.local.traffic import Event, Shape, events_of, malformed_bodies
 
-Kind = Literal["ordinary", "repeated", "newer", "older", "unknown interaction", "unreadable"]
+Kind = Literal["ordinary", "late", "repeated", "reconcile", "unknown interaction", "in the future", "malformed"]
+
+UNREADABLE: frozenset[Kind] = frozenset({"in the future", "malformed"})
+"""Kinds that can never start an execution, so that their bodies end in the dead-letter queue as they are."""
 
 MISSING_PREFIX = "missing-"
-_FIRST = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+_EVENTS = (12, 12, 12, 12, 12, 8, 4, 2, 1)
+_MISSING_EVENTS = (1, 2)
+"""Few and apart: of a burst whose execution failed, the second event waits 15 minutes for that of the first."""
+_BEGIN_BY, _SHORTEST, _LONGEST = 0.7, 0.1, 0.28
+"""When the last conversation begins, and how long each takes, as shares of the time of sending."""
+_MISSING, _RECONCILED, _MALFORMED, _FUTURE = 0.08, 0.15, 0.2, 0.05
+"""Shares of the conversations: unknown to Genesys Cloud, refreshed on purpose, and with a useless message beside."""
+_LATE, _REPEATED = 0.06, 0.06
+"""Shares of the events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message put into the event queue."""
+    """One message for the event queue."""
 
     kind: Kind
     body: str
-    interaction_id: str = ""
-    time: str = ""
+    due: float
+    """When it is handed over, in seconds after the start; never before its event's time."""
+    event: Event | None = None
+    """None: no one can read it."""
 
 
-def make(count: int, seed: int) -> list[Sent]:
-    """`count` messages in the order of sending."""
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """All of one run."""
+
+    conversations: Sequence[Conversation]
+    messages: Sequence[Sent]
+    """In the order of handing over."""
+
+
+def make(count: int, seed: int, start: datetime, seconds: float) -> Traffic:
+    """`count` messages, handed over from `start` on; the last ones come some seconds after `seconds`."""
     source = random.Random(f"{seed} traffic")
+    conversations: list[Conversation] = []
     messages: list[Sent] = []
     while len(messages) < count:
-        messages.extend(_some(source, len(messages), seed))
-    # Neighbours change places within a window, so that repeats and older events come late.
-    keys = {id(message): number + source.uniform(0, 60) for number, message in enumerate(messages)}
-    return sorted(messages[:count], key=lambda message: keys[id(message)])
+        conversation = _conversation(source, f"chaos-{seed}-{len(conversations)}", start, seconds)
+        conversations.append(conversation)
+        messages += _messages(source, conversation, start)
+    return Traffic(conversations, sorted(messages[:count], key=lambda message: message.due))
 
 
-def _some(source: random.Random, number: int, seed: int) -> Iterator[Sent]:
-    name = f"chaos-{seed}-{number}"
-    moment = _FIRST + timedelta(seconds=number)
-    point = source.random()
-    if point < 0.06:
-        repeated = _event("repeated", name, f"{name}-e", moment)
-        yield from [repeated] * source.randint(2, 3)
-    elif point < 0.16:
-        yield _event("newer", name, f"{name}-newer", moment + timedelta(milliseconds=source.randint(1, 5_000)))
-        yield _event("older", name, f"{name}-older", moment)
-    elif point < 0.19:
-        yield _event("unknown interaction", MISSING_PREFIX + name, f"{name}-e", moment)
-    elif point < 0.22:
-        broken = source.choice(
-            ["not JSON, {}", '{{"id": "{}", "detail": {{}}}}', '{{"id": "{}", "detail": {{"interactionId": "../x"}}}}']
-        )
-        yield Sent("unreadable", broken.format(name))
-    else:
-        yield _event("ordinary", name, f"{name}-e", moment)
+def _conversation(source: random.Random, name: str, start: datetime, seconds: float) -> Conversation:
+    begin = start + timedelta(seconds=source.uniform(0, _BEGIN_BY * seconds))
+    missing = MISSING_PREFIX if source.random() < _MISSING else ""
+    length = source.uniform(_SHORTEST, _LONGEST) * seconds
+    end_after = source.choice((0.0, 0.0, 0.0, source.uniform(5, 40), source.uniform(5, 40), None))
+    return make_conversation(missing + name, begin, length, end_after=end_after)
 
 
-def _event(kind: Kind, interaction_id: str, event_id: str, moment: datetime) -> Sent:
-    time = utc_text(moment)
-    body = json.dumps(
-        {
-            "version": "0",
-            "id": event_id,
-            "detail-type": "Genesys Cloud Interaction Event",
-            "source": "genesys.cloud",
-            "time": time,
-            "detail": {"interactionId": interaction_id, "eventType": "customer.end", "timestamp": time},
-        }
-    )
-    return Sent(kind, body, interaction_id, time)
+def _messages(source: random.Random, conversation: Conversation, start: datetime) -> Iterator[Sent]:
+    name = conversation.interaction_id
+    missing = name.startswith(MISSING_PREFIX)
+    shape: Shape = source.choice(("seed", "genesys"))
+    due = 0.0
+    count = source.choice(_MISSING_EVENTS if missing else _EVENTS)
+    for number, event in enumerate(events_of(conversation, count, shape)):
+        due = (event.time - start).total_seconds()
+        body = event.envelope(f"{name}-{number}")
+        point = source.random()
+        if missing:
+            yield Sent("unknown interaction", body, due, event)
+        elif point < _LATE:
+            yield Sent("late", body, due + source.uniform(2, 15), event)
+        elif point < _LATE + _REPEATED:
+            yield Sent("repeated", body, due, event)
+            yield Sent("repeated", body, due + source.uniform(0, 20), event)
+        else:
+            yield Sent("ordinary", body, due, event)
+    if not missing and source.random() < _RECONCILED:
+        event = Event(name, RECONCILE, conversation.start, "seed")
+        yield Sent("reconcile", event.envelope(f"{name}-reconcile"), due + source.uniform(0, 5), event)
+    if source.random() < _MALFORMED:
+        yield Sent("malformed", malformed_bodies(1, start=source.randrange(6))[0], due)
+    if source.random() < _FUTURE:
+        ahead = Event(name, "attributes", start + timedelta(hours=48), shape)
+        yield Sent("in the future", ahead.envelope(f"{name}-future"), due)

@@ -82,6 +82,24 @@ def covers(item: Mapping[str, Any], sent: Sent, details_lag: timedelta) -> bool:
     return parse_time(item["detailsAt"]["S"]) >= min(sent.at, sent.event.time + details_lag)
 
 
+def is_right(item: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether the item has at least what was known when its details were asked for, and nothing from later on."""
+    interaction_id = item["interactionId"]["S"]
+    known = seen(interaction_id, parse_time(item["processedAt"]["S"]) + _MILLISECOND)
+    if known is None:
+        return False
+    asked = item.get("detailsAt")
+    least = None if asked is None else seen(interaction_id, parse_time(asked["S"]))
+    channels = tuple(channel["S"] for channel in item["channels"]["L"])
+    if item["startTime"]["S"] != utc_text(known.start) or channels != known.channels[: len(channels)]:
+        return False
+    if len(channels) < (1 if least is None else len(least.channels)):
+        return False
+    if "endTime" in item:
+        return known.end is not None and item["endTime"]["S"] == utc_text(known.end)
+    return least is None or least.end is None
+
+
 class Accounting:
     """Keeps what was sent and looks up what came of it."""
 
@@ -166,30 +184,13 @@ class Accounting:
         return item if item is not None and covers(item, sent, self._details_lag) else None
 
     def _count_item(self, account: Account, event_id: str, sent: Sent, item: Mapping[str, Any]) -> None:
-        if self._is_right(item):
+        if is_right(item, self._seen):
             account.stored += 1
             if item["eventId"]["S"] == event_id:
                 latency = parse_time(item["processedAt"]["S"]) - sent.event.time
                 account.latencies.append(max(0.0, latency.total_seconds()))
         else:
             account.wrong += 1
-
-    def _is_right(self, item: Mapping[str, Any]) -> bool:
-        """Whether the item has at least what was known when its details were asked for, and nothing from later on."""
-        interaction_id = item["interactionId"]["S"]
-        known = self._seen(interaction_id, parse_time(item["processedAt"]["S"]) + _MILLISECOND)
-        if known is None:
-            return False
-        asked = item.get("detailsAt")
-        least = None if asked is None else self._seen(interaction_id, parse_time(asked["S"]))
-        channels = tuple(channel["S"] for channel in item["channels"]["L"])
-        if item["startTime"]["S"] != utc_text(known.start) or channels != known.channels[: len(channels)]:
-            return False
-        if len(channels) < (1 if least is None else len(least.channels)):
-            return False
-        if "endTime" in item:
-            return known.end is not None and item["endTime"]["S"] == utc_text(known.end)
-        return least is None or least.end is None
 
     async def example(self) -> dict[str, Any] | None:
         """One of the items, as JSON has it."""
