@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "an execution is named for a bucket that has not ended",
         "worker/runtime/plan.py",
-        "        if not self._settles(self.now, datetime.fromtimestamp((bucket + 1) * seconds, UTC)):\n",
+        "        if not self._settles(first, datetime.fromtimestamp((bucket + 1) * seconds, UTC)):\n",
         "        if False:\n",
     ),
     Mutant(

@@ -126,6 +126,8 @@ class Message:
     """Unix time, seconds, at which it entered the queue."""
     receives: int = 1
     """How often it was received, this time included."""
+    first_received_at: float | None = None
+    """Unix time, seconds, at which it was received first; None: just now."""
 
 
 class EventQueue(Protocol):

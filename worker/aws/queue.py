@@ -15,7 +15,7 @@ from worker.ports import Message, Queue, QueueState
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
-    from types_aiobotocore_sqs.literals import QueueAttributeNameType
+    from types_aiobotocore_sqs.literals import MessageSystemAttributeNameType, QueueAttributeNameType
     from types_aiobotocore_sqs.type_defs import MessageTypeDef
 
 LONG_POLL_SECONDS = 20
@@ -26,6 +26,12 @@ _DEPTHS: dict["QueueAttributeNameType", QueueState] = {
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
     "ApproximateNumberOfMessagesDelayed": "delayed",
 }
+
+_ATTRIBUTES: tuple["MessageSystemAttributeNameType", ...] = (
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+)
 
 log = structlog.get_logger()
 
@@ -59,7 +65,7 @@ class SqsEventQueue:
                 MaxNumberOfMessages=sqs.LARGEST_BATCH,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 VisibilityTimeout=self._visibility_seconds,
-                MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+                MessageSystemAttributeNames=list(_ATTRIBUTES),
             )
         except AWS_ERRORS as error:
             raise NotConfirmedError(error_code(error)) from error
@@ -122,7 +128,7 @@ async def _for_each(name: str, call: sqs.Call, messages: Sequence[Message], **sa
 
 def _read(message: "MessageTypeDef") -> Message:
     attributes = message.get("Attributes", {})
-    sent = attributes.get("SentTimestamp")
+    sent, first = attributes.get("SentTimestamp"), attributes.get("ApproximateFirstReceiveTimestamp")
     return Message(
         message["MessageId"],
         message["ReceiptHandle"],
@@ -130,4 +136,5 @@ def _read(message: "MessageTypeDef") -> Message:
         # Where the queue does not say when it came, it came now.
         float(sent) / 1000 if sent else time.time(),
         int(attributes.get("ApproximateReceiveCount", "1")),
+        float(first) / 1000 if first else None,
     )

@@ -11,7 +11,6 @@ from worker.ports import EventOutcome, Executions, Items
 from worker.record import Freshness, Known
 from worker.runtime.health import dependency_trouble
 from worker.runtime.plan import (
-    LONGEST_WAIT_SECONDS,
     PATIENCE,
     Action,
     Arrival,
@@ -108,7 +107,7 @@ class Admission:
             return PutOff(wait_seconds(arrival.receives, self._fresh))
         execution = await self._executions.look(name)
         if execution is not None and execution.running:
-            return PutOff(LONGEST_WAIT_SECONDS)
+            return PutOff(wait_seconds(arrival.receives, self._fresh))
         if execution is not None and execution.event_id == arrival.event.event_id:
             return "duplicate"
         return await self._start(arrival, Start(arrival.event.execution_name))

@@ -101,7 +101,7 @@ class Intake:
             except InvalidEventError as error:
                 calls[message] = self._quarantine(message, error)
         if events and not self._stopping.requested:
-            arrivals = [Arrival(event, message.receives) for message, event in events.items()]
+            arrivals = [_arrival(message, event) for message, event in events.items()]
             calls |= zip(events, await self._admission.calls(arrivals), strict=True)
         return {message: calls.get(message, _give_back) for message in messages}
 
@@ -152,6 +152,11 @@ class Intake:
         for seconds, group in put_off.items():
             await self._queue.put_off(group, seconds)
         return ["put_off" if isinstance(ending, PutOff) else ending for ending in endings.values()]
+
+
+def _arrival(message: Message, event: InteractionEvent) -> Arrival:
+    first = message.first_received_at
+    return Arrival(event, message.receives, None if first is None else datetime.fromtimestamp(first, UTC))
 
 
 async def _give_back() -> Ending:

@@ -35,6 +35,8 @@ class Arrival:
     event: InteractionEvent
     receives: int = 1
     """How often its message was received, this time included."""
+    first: datetime | None = None
+    """When its message was received first; None: just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,9 @@ class _Group:
                 return Follow()
         seconds = bucket_seconds(self.fresh)
         bucket = math.floor(event.time.timestamp() / seconds)
-        if not self._settles(self.now, datetime.fromtimestamp((bucket + 1) * seconds, UTC)):
+        # By the first receive, so that a message that comes again asks for the same name as before.
+        first = min(arrival.first or self.now, self.now)
+        if not self._settles(first, datetime.fromtimestamp((bucket + 1) * seconds, UTC)):
             return Start(event.execution_name)
         kind = "end" if looks_again else "any"
         distinct = f"{event.interaction_id}\0{kind}\0{seconds:g}\0{bucket}"

@@ -173,3 +173,17 @@ def test_every_event_is_covered_or_started_or_follows_one_that_covers_it(
     covered = [event for event in events if coverage(known, event, FRESH) is Coverage.COVERED]
     if known is not None and any(event.time == newest and is_newest(known, event) for event in covered):
         assert writes, "the newest event is covered, so nobody else will write its fields"
+
+
+def test_a_message_that_comes_again_asks_for_the_name_that_it_asked_for_first() -> None:
+    """Its delete failed, and its execution still waits when its bucket could have one of its own."""
+    (before,) = actions(event(0), now=50)
+    (after,) = actions(Arrival(event(0), receives=2, first=at(50)), now=2000)
+    assert before == after == Start(event(0).execution_name)
+    (shared,) = actions(Arrival(event(0), receives=2, first=at(500)), now=2000)
+    assert isinstance(shared, Start)
+    assert shared.shared
+
+
+def test_a_first_receive_in_the_future_counts_as_now() -> None:
+    assert actions(Arrival(event(0), first=at(5000)), now=50) == [Start(event(0).execution_name)]
