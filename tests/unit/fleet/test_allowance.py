@@ -42,7 +42,7 @@ def test_a_backlog_takes_nearly_the_whole_allowance_and_no_60_seconds_hold_more(
     seed=st.integers(0, 10**6),
     pause_at=st.floats(5, 90),
     pause=st.floats(1, 40),
-    lost_at=st.floats(5, 90),  # once the workers know of each other
+    lost_at=st.floats(25, 90),  # each worker has seen the others: it looks every 20 s at the latest
     lost=st.floats(0.5, 40),
 )
 @example(limit=7, workers=1, seed=0, pause_at=5.0, pause=1.0, lost_at=5.0, lost=9.0)

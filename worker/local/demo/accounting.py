@@ -170,12 +170,11 @@ class Accounting:
                 account.reasons[quarantined[body]] += 1
             else:
                 missing += 1
-        in_queue = min(queued, missing)
-        account.open += in_queue
-        account.lost = missing - in_queue
+        account.open += min(queued, missing)
+        account.lost = missing - min(queued, missing)
         account.covered = max(0, account.stored + account.wrong - executions)
         account.extra_executions = max(0, executions - len(self._sent))
-        account.duplicates = max(0, self.redelivered - account.extra_executions - (queued - in_queue))
+        account.duplicates = max(0, self.redelivered - account.extra_executions)
         return account
 
     def _item_of(self, items: Mapping[str, Mapping[str, Any]], sent: Sent) -> Mapping[str, Any] | None:
