@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,22 +153,7 @@ async def run(
     """
     steps = plan.draw(seed, seconds)
     history, faults = History(RULES), FaultSource(seed)
-    async with AsyncExitStack() as opened:
-        made = await opened.enter_async_context(
-            stack.create(
-                endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS, look_seconds=LOOK_SECONDS
-            )
-        )
-        proxy = await opened.enter_async_context(
-            Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history)
-        )
-        calm = FaultPlan(
-            missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0, analytics_lag_seconds=ANALYTICS_LAG_SECONDS
-        )
-        simulator = await opened.enter_async_context(Simulator(Options(seed=seed, plan=calm)))
-        fleet = opened.enter_context(Fleet(_environment(made, proxy, simulator), folder))
-        for _ in range(WORKERS):
-            await fleet.start()
+    async with _opened(seed, endpoints, faults, history, folder) as (made, fleet, simulator):
         acting = Run(fleet, faults, simulator)
         start = datetime.now(UTC)
         history.began = time.monotonic()
@@ -204,6 +189,28 @@ async def run(
         log=fleet.log_lines(),
         wrong=wrong,
     )
+
+
+@asynccontextmanager
+async def _opened(
+    seed: int, endpoints: stack.Endpoints, faults: FaultSource, history: History, folder: Path
+) -> AsyncIterator[tuple[stack.Stack, Fleet, Simulator]]:
+    """Resources of the run's own, a simulator, and workers behind a proxy that `history` watches."""
+    calm = FaultPlan(
+        missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0, analytics_lag_seconds=ANALYTICS_LAG_SECONDS
+    )
+    creating = stack.create(
+        endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS, look_seconds=LOOK_SECONDS
+    )
+    async with (
+        creating as made,
+        Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history) as proxy,
+        Simulator(Options(seed=seed, plan=calm)) as simulator,
+    ):
+        with Fleet(_environment(made, proxy, simulator), folder) as fleet:
+            for _ in range(WORKERS):
+                await fleet.start()
+            yield made, fleet, simulator
 
 
 def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[str, str]:

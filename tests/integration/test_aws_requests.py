@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from botocore import handlers
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support.signatures import expected_authorization, parts
 from worker import __version__
 from worker.aws.clients import Clients, new_session, open_clients
+from worker.aws.tuning import _IDLE_HANDLERS
 from worker.telemetry.metrics import PrometheusMetrics
 
 
@@ -92,3 +94,12 @@ async def test_a_client_of_several_attempts_still_tries_again(clients: Clients, 
     with pytest.raises(ClientError):
         await clients.dynamodb.put_item(TableName="table", Item={"interactionId": {"S": "i"}})
     assert len(endpoint.seen) == 3
+
+
+async def test_a_call_carries_nothing_of_the_handlers_that_are_left_out(clients: Clients, endpoint: Endpoint) -> None:
+    await clients.sfn.send_task_success(taskToken="t", output="{}")
+    assert not [name for name in endpoint.seen[0].headers if name.lower().startswith("amz-sdk-")]
+
+
+def test_every_handler_that_is_left_out_is_one_that_botocore_has() -> None:
+    assert [name for _, name in _IDLE_HANDLERS if not hasattr(handlers, name)] == []

@@ -15,6 +15,7 @@ from aiobotocore.session import AioSession, get_session
 from worker import __version__
 from worker.aws.errors import ANSWERS, Kind, kind_of
 from worker.aws.signing import sign_in_one_pass
+from worker.aws.tuning import drop_idle_handlers
 from worker.ports import Metrics
 from worker.settings import Problem, SettingsError
 
@@ -131,6 +132,7 @@ async def open_clients(
         async def client(service: Literal["sqs", "stepfunctions", "dynamodb", "s3"], config: AioConfig) -> Any:
             created = await stack.enter_async_context(session.create_client(service, config=config))
             if service != "s3":
+                drop_idle_handlers(created)
                 sign_in_one_pass(created)
             return created
 
