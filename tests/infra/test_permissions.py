@@ -85,7 +85,7 @@ def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) 
 
 def test_the_lookup_asks_for_the_attributes_that_it_may_read_and_for_no_other() -> None:
     """DynamoDB refuses a request for one attribute more."""
-    asked = re.search(r'^_DECISIVE = "([^"]+)"$', (WORKER / "aws" / "records.py").read_text(), re.MULTILINE)
+    asked = re.search(r'^DECISIVE = "([^"]+)"$', (WORKER / "aws" / "records.py").read_text(), re.MULTILINE)
     may = re.search(r'"dynamodb:Attributes" = (\[[^]]+\])', (MODULE / "iam_worker.tf").read_text())
     assert asked
     assert may
