@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from botocore import handlers
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
+from tests.support.aws_endpoint import aws_endpoint
 from tests.support.signatures import expected_authorization, parts
 from worker import __version__
 from worker.aws.clients import Clients, new_session, open_clients
@@ -34,13 +34,7 @@ class Endpoint:
 @pytest.fixture
 async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
-    app = web.Application()
-    app.router.add_post("/{anything:.*}", endpoint.answer)
-    async with TestServer(app) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")))
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    async with aws_endpoint(endpoint.answer, monkeypatch):
         yield endpoint
 
 

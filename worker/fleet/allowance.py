@@ -147,7 +147,7 @@ class Allowance:
         """Take a slice of permits when the next one is near and it is this worker's turn; when to go on."""
         now = self._clock.time()
         first = self._ledger.first_permit(self._pace, now, burst=want.full)
-        # A permit that is free already is nobody's turn to wait for.
+        # Nobody waits for a turn where a permit is free already.
         if first > now and (take_at := self._take_at(want, first)) > now:
             return take_at if want.full else min(take_at, max(now, want.since + self.gather_seconds))
         ledger, due = self._ledger.take(self._pace, now, want.requests, first + SLICE_SECONDS, burst=want.full)

@@ -14,7 +14,7 @@ class Content(Protocol):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """The value of a JSON object; a field that it does not know is none of its business.
+        """The value of a JSON object; fields that it does not know are passed over.
 
         Raises ValueError, TypeError, KeyError, AttributeError or OverflowError when a field of its own is malformed.
         """

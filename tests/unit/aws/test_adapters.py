@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
+from tests.support.aws_endpoint import aws_endpoint
 from worker.aws.activity import StepFunctionsActivity
 from worker.aws.clients import Clients, new_session, open_clients
 from worker.aws.executions import StepFunctionsExecutions
@@ -54,13 +54,7 @@ class Endpoint:
 @pytest.fixture
 async def endpoint(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:  # noqa: ARG001
     endpoint = Endpoint()
-    app = web.Application()
-    app.router.add_post("/{anything:.*}", endpoint.answer)
-    async with TestServer(app) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")))
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    async with aws_endpoint(endpoint.answer, monkeypatch):
         yield endpoint
 
 

@@ -1,5 +1,7 @@
 """Checks of the interaction table and of the shared cache."""
 
+from collections.abc import Awaitable, Callable
+
 from worker.aws.errors import Kind
 from worker.aws.inspection import MADE_UP, CallFailedError, Inspection
 from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
@@ -15,28 +17,25 @@ async def check_tables(inspection: Inspection, settings: Settings) -> list[Findi
     table = settings.interaction_table_name
     found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
     expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
-    permissions = [
-        await _may(inspection, found, settings, role, action)
-        for role, action in (("activity", "PutItem"), ("intake", "BatchGetItem"), ("intake", "UpdateItem"))
-    ]
+    permissions = []
+    for role, action, attempt in (
+        ("activity", "PutItem", lambda: inspection.may_put(table, "interactionId")),
+        ("intake", "BatchGetItem", lambda: inspection.may_look_up(table)),
+        ("intake", "UpdateItem", lambda: inspection.may_update(table, "interactionId")),
+    ):
+        if role in settings.roles:
+            permissions.append(await _may(found, action, attempt))
+        else:
+            permissions.append(skipped(f"dynamodb:{action} on {found.name}", f"not needed: ROLES has no {role}"))
     return [found, *expiry, *permissions, *await _shared_cache(inspection, settings)]
 
 
-async def _may(inspection: Inspection, found: Finding, settings: Settings, role: str, action: str) -> Finding:
-    """Whether the loops of `role` may do what they do with the table of the records."""
+async def _may(found: Finding, action: str, attempt: Callable[[], Awaitable[None]]) -> Finding:
+    """Whether `action` is allowed on the table of `found`; tried only where there is such a table."""
     name = f"dynamodb:{action} on {found.name}"
-    if role not in settings.roles:
-        return skipped(name, f"not needed: ROLES has no {role}")
     if found.status == "FAILED":
         return skipped(name, f"not checked: see {found.name}")
-    table = settings.interaction_table_name
-    match action:
-        case "PutItem":
-            return await permission(name, inspection.may_put(table, "interactionId"))
-        case "BatchGetItem":
-            return await permission(name, inspection.may_look_up(table))
-        case _:
-            return await permission(name, inspection.may_update(table, "interactionId"))
+    return await permission(name, attempt())
 
 
 async def _table(inspection: Inspection, table: str, key: str, *, name: str, setting: str) -> Finding:
@@ -62,13 +61,6 @@ async def _table(inspection: Inspection, table: str, key: str, *, name: str, set
     if described["TableStatus"] not in {"ACTIVE", "UPDATING"}:
         return failed(name, f"{setting}: {table} is {described['TableStatus']}", "wait until it is ACTIVE")
     return ok(name, f"{table}, key {key} (S)")
-
-
-async def _put(inspection: Inspection, found: Finding, table: str, key: str) -> Finding:
-    name = f"dynamodb:PutItem on {found.name}"
-    if found.status == "FAILED":
-        return skipped(name, f"not checked: see {found.name}")
-    return await permission(name, inspection.may_put(table, key))
 
 
 async def _expiry(inspection: Inspection, name: str, table: str) -> list[Finding]:
@@ -99,7 +91,7 @@ async def _shared_cache(inspection: Inspection, settings: Settings) -> list[Find
         if found.status == "FAILED":
             return [found]
         reads = await permission(f"dynamodb:GetItem on {name}", inspection.may_get(table, "pk"))
-        return [found, reads, await _put(inspection, found, table, "pk")]
+        return [found, reads, await _may(found, "PutItem", lambda: inspection.may_put(table, "pk"))]
     return [await _redis(name, settings)]
 
 
