@@ -40,6 +40,9 @@ class Task:
     """Which version of the state machine's definition the execution runs under; 0.1.0's does not say."""
     retry_count: int | None = None
     """How many attempts the state machine has made before this one."""
+    alone: bool = False
+    """Whether an attempt before this one failed for a reason that may be the interaction's own: then its details are
+    asked for by a request of their own, which can spoil nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Attempts:
         if isinstance(task.event, Invalid):
             return Failed(task.event)
         started = self._clock.monotonic()
-        details = await self._details.fetch(task.event.interaction_id)
+        details = await self._details.fetch(task.event.interaction_id, alone=task.alone)
         fetched = self._clock.monotonic()
         seconds["details"] = fetched - started
         if isinstance(details, AttemptError):
@@ -145,6 +148,7 @@ def read_task(raw: ActivityTask) -> Task:
         entered=entered,
         definition=definition if isinstance(definition, int) else 1,
         retry_count=retries if isinstance(retries, int) else None,
+        alone=document.get("alone") is True,
     )
 
 

@@ -29,9 +29,15 @@ class Unauthorized(AttemptError):
 
 
 class Unavailable(AttemptError):
-    """No usable answer from Genesys Cloud: outage, time-out, 5xx or a body that is cut off."""
+    """Genesys Cloud itself does not answer, and the task could not be held until it does."""
 
     name = "Genesys.Unavailable"
+
+
+class InteractionUnavailable(AttemptError):
+    """The request for this interaction fails while others succeed: 5xx, 403, no answer, or one that is cut off."""
+
+    name = "Interaction.Unavailable"
 
 
 class NotReady(AttemptError):
@@ -82,6 +88,7 @@ ERROR_NAMES = frozenset(
         RateLimited,
         Unauthorized,
         Unavailable,
+        InteractionUnavailable,
         NotReady,
         NotFound,
         Incomplete,

@@ -39,11 +39,12 @@ class Details:
 class DetailsSource(Protocol):
     """Where the details of an interaction come from."""
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
-        """The details of one interaction, asked for after this call.
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
+        """The details of one interaction, asked for after this call; with `alone` by a request for no other one.
 
         Without details it returns the reason, an error of `worker.errors`: RateLimited, Unauthorized, Unavailable,
-        NotReady, Invalid or Unexpected. It is a value that several callers may share, and it is never raised here.
+        InteractionUnavailable, NotReady, Invalid or Unexpected. It is a value that several callers may share, and it is
+        never raised here.
         Cancelling a call gives up this caller's interest only; other callers of the same request are not disturbed.
         """
 

@@ -184,9 +184,12 @@ class FakeDetails:
 
     answer: Callable[[str], Awaitable[Details | AttemptError]] | None = None
     asked: list[str] = field(default_factory=list)
+    asked_alone: list[str] = field(default_factory=list)
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
         self.asked.append(interaction_id)
+        if alone:
+            self.asked_alone.append(interaction_id)
         return DETAILS if self.answer is None else await self.answer(interaction_id)
 
 

@@ -267,6 +267,7 @@ def test_every_error_name_is_known_to_the_contract() -> None:
         "Genesys.RateLimited",
         "Genesys.Unauthorized",
         "Genesys.Unavailable",
+        "Interaction.Unavailable",
         "Interaction.NotReady",
         "Interaction.NotFound",
         "Interaction.Incomplete",
@@ -275,6 +276,14 @@ def test_every_error_name_is_known_to_the_contract() -> None:
         "Worker.Draining",
         "Worker.Unexpected",
     } == errors.ERROR_NAMES
+
+
+async def test_what_failed_before_is_asked_for_alone() -> None:
+    rig = Rig()
+    await rig.attempts.make(read_task(task(alone=True)))
+    assert rig.details.asked_alone == rig.details.asked
+    await rig.attempts.make(read_task(task(alone="yes")))
+    assert len(rig.details.asked_alone) == 1
 
 
 async def test_a_plain_input_without_context_is_enough() -> None:

@@ -37,9 +37,9 @@ class TransformedDetails:
         self._name = transform.name
         self._transform = transform.function
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
         """As ports.DetailsSource.fetch; Invalid when the function fails, or the error of worker.errors it raises."""
-        details = await self._source.fetch(interaction_id)
+        details = await self._source.fetch(interaction_id, alone=alone)
         return details if isinstance(details, AttemptError) else self._with_attributes(details)
 
     def _with_attributes(self, details: Details) -> Details | AttemptError:

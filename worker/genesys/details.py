@@ -63,7 +63,7 @@ class Batching:
         self._free = asyncio.Semaphore(MOST_REQUESTS)
         self._dispatcher: asyncio.Task[None] | None = None
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:  # noqa: ARG002
         """As ports.DetailsSource.fetch."""
         if not INTERACTION_ID.match(interaction_id):
             return Invalid("the interaction id is not of [A-Za-z0-9_-]{1,64}")

@@ -29,9 +29,9 @@ class GenesysDetails:
         self._batching = batching
         self._tokens = tokens
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
         """As ports.DetailsSource.fetch."""
-        return await self._batching.fetch(interaction_id)
+        return await self._batching.fetch(interaction_id, alone=alone)
 
     async def check(self) -> None:
         """See that there is an access token, by a login if there is none.

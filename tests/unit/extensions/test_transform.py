@@ -26,7 +26,7 @@ DETAILS = Details(datetime(2026, 3, 1, tzinfo=UTC), ("voice",), DOCUMENT, asked_
 class OneAnswer:
     answer: Details | AttemptError
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:  # noqa: ARG002
         assert interaction_id == DOCUMENT["conversationId"]
         return self.answer
 

@@ -175,7 +175,7 @@ class Ports:
 
     # Details
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:  # noqa: ARG002
         error = self.fetch_error
         self.fetch_error = None
         asked_at = self.world.now

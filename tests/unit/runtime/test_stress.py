@@ -104,7 +104,7 @@ class Busy:
         await self._call()
         self.reported[token] = error
 
-    async def fetch(self, interaction_id: str) -> Details | AttemptError:
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
         return Unavailable("refused") if await self._refuses() else DETAILS
 
     async def put(self, event: InteractionEvent, details: Details) -> Kept:
