@@ -31,7 +31,7 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
 | `Interaction.Incomplete` | stored, and the details lack their end | looks again, a few times; then it is a success |
 | `Worker.Draining` | the worker shut down and handed the task back | another worker takes it at once |
-| `Interaction.Unavailable` | the request for this interaction fails while others succeed | 12 more attempts, then a dead letter |
+| `Interaction.Unavailable` | its request fails while others succeed | 12 retries, then a dead letter |
 | `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
 | `Genesys.Unauthorized` | Genesys Cloud refuses the credentials, the role or the address | the same |
 | `Store.Unavailable` | DynamoDB did not confirm the item | the same |
