@@ -12,11 +12,11 @@ from typing import Any
 from bench import fleet_recipe
 from bench.fleet_rig import CREDENTIALS, Fleet, open_fleet, open_simulator
 from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import ELSEWHERE
 from tests.support.redis_server import RedisServer
 from tests.support.worker_process import until
 from worker.fleet.shared_cache import open_shared_cache
-from worker.genesys.service import open_details
 from worker.ports import Details
 from worker.settings import Settings
 
@@ -104,7 +104,9 @@ async def _paced(options: Options) -> dict[str, Any]:
         for _ in range(TASKS):
             cache = await stack.enter_async_context(open_shared_cache(redis.url, None))
             fleet.append(
-                await stack.enter_async_context(open_details(_settings(simulator.url, None), cache, RecordingMetrics()))
+                await stack.enter_async_context(
+                    details_of_worker(_settings(simulator.url, None), cache, RecordingMetrics())
+                )
             )
         began = time.monotonic()
 
@@ -133,7 +135,7 @@ async def idle(options: Options) -> dict[str, Any]:
             settings = _settings(simulator.url, paths[name])
             async with (
                 open_shared_cache(redis.url, None) as cache,
-                open_details(settings, cache, RecordingMetrics()) as details,
+                details_of_worker(settings, cache, RecordingMetrics()) as details,
             ):
                 await details.check()
                 await details.fetch(f"warm-{number}")

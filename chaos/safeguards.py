@@ -133,10 +133,10 @@ MUTANTS = (
     Mutant(
         "a call joins a request that was sent already",
         "worker/genesys/details.py",
-        "        call = self._waiting.get(interaction_id) or self._new_call(interaction_id)\n",
+        "        call = self._calls.join(interaction_id, self._clock.time(), alone=alone)\n",
         "        sent = (call for batch in self._in_flight.values() for call in batch.all_calls())\n"
         "        joined = next((call for call in sent if call.interaction_id == interaction_id), None)\n"
-        "        call = self._waiting.get(interaction_id) or joined or self._new_call(interaction_id)\n",
+        "        call = joined or self._calls.join(interaction_id, self._clock.time(), alone=alone)\n",
     ),
     Mutant(
         "a covered event is settled whatever the details' age",

@@ -19,9 +19,12 @@ from worker.clock import SystemClock
 from worker.events import read_detail
 from worker.extensions.event_reader import open_reader
 from worker.extensions.transform import TransformedDetails, load_transform
+from worker.fleet.gate import Gate
+from worker.genesys.service import Fleet, open_details
 from worker.runtime import backlog
 from worker.runtime.admission import Admission
 from worker.runtime.health import Readiness, Watchdog
+from worker.runtime.holding import HeldDetails, HeldStore, probe_store
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.protection import ScaleInProtection
@@ -31,7 +34,7 @@ from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_set
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
-from worker.wiring import Aws, freshness, open_aws, open_genesys
+from worker.wiring import Aws, freshness, open_aws, open_shared, store_key
 
 _GC_ALLOCATIONS = 10_000
 """Growth in objects between two rounds of the garbage collector. At the default of 700, and with the SDK's models in
@@ -87,7 +90,9 @@ class _Service:
             hand_back_seconds=HAND_BACK_SECONDS,
             clock=self._clock,
             on_drain=lambda: self._metrics.draining(True),
+            holds=lambda: self._gate is not None and self._gate.closed,
         )
+        self._gate: Gate | None = None
         self._loops: dict[str, Loop] = {}
         self._helpers: dict[str, Loop] = {"watchdog": self._watchdog.run}
         self._probes: Probes = {}
@@ -97,10 +102,13 @@ class _Service:
         settings = self._settings
         self._lifecycle.catch_signals()
         aws = await self._stack.enter_async_context(open_aws(settings, self._metrics))
+        fleet = await self._stack.enter_async_context(open_shared(settings, aws.clients, self._metrics))
+        self._gate = fleet.gate
+        self._helpers["gate"] = fleet.gate.run
         if "intake" in settings.roles:
-            self._add_intake(aws)
+            self._add_intake(aws, fleet)
         if "activity" in settings.roles:
-            await self._add_slots(aws)
+            await self._add_slots(aws, fleet)
         readiness = Readiness(self._probes, self._clock)
 
         async def ready() -> list[str]:
@@ -119,7 +127,7 @@ class _Service:
         _settle_memory()
         return await self._lifecycle.run(self._loops, self._helpers, self._slots)
 
-    def _add_intake(self, aws: Aws) -> None:
+    def _add_intake(self, aws: Aws, fleet: Fleet) -> None:
         settings = self._settings
         intake = Intake(
             aws.queue,
@@ -130,6 +138,7 @@ class _Service:
             visibility_seconds=settings.visibility_timeout_seconds,
             clock=self._clock,
             read=self._read,
+            may_fetch=lambda: fleet.gate.may_fetch,
         )
         for number in range(settings.intake_concurrency):
             name = f"receiver_{number}"
@@ -139,13 +148,16 @@ class _Service:
         self._probes["dead-letter queue"] = aws.letters.probe
         self._probes["state machine"] = aws.executions.probe
 
-    async def _add_slots(self, aws: Aws) -> None:
+    async def _add_slots(self, aws: Aws, fleet: Fleet) -> None:
         settings = self._settings
-        genesys = await self._stack.enter_async_context(open_genesys(settings, aws.clients, self._metrics))
-        details = TransformedDetails(genesys, self._transform) if self._transform else genesys
+        genesys = await self._stack.enter_async_context(open_details(settings, fleet, self._metrics))
+        held = HeldDetails(genesys, fleet.genesys, self._clock)
+        details = TransformedDetails(held, self._transform) if self._transform else held
+        store = fleet.gate.dependency("store", store_key(settings))
+        store.probe = functools.partial(probe_store, aws.store, store, self._clock)
         attempts = Attempts(
             details,
-            aws.store,
+            HeldStore(aws.store, store, self._clock),
             self._metrics,
             fresh=freshness(settings),
             not_found_after_seconds=settings.not_found_after_seconds,
@@ -159,6 +171,7 @@ class _Service:
             heartbeat_seconds=settings.heartbeat_seconds,
             clock=self._clock,
             fault=self._lifecycle.fault,
+            may_fetch=lambda: fleet.gate.may_fetch,
         )
         for number in range(settings.max_concurrency):
             name = f"slot_{number}"

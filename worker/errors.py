@@ -70,6 +70,14 @@ class StoreUnavailable(AttemptError):
     name = "Store.Unavailable"
 
 
+class StoreThrottled(StoreUnavailable):
+    """DynamoDB answers, and takes no more at the moment."""
+
+
+class StoreRefused(StoreUnavailable):
+    """DynamoDB or S3 refuses the write: for this item, or for every one when the table is not as it should be."""
+
+
 class Draining(AttemptError):
     """The worker is shutting down and hands the task back for another one to take at once."""
 

@@ -16,6 +16,7 @@ TokenOrigin = Literal["login", "shared"]
 Queue = Literal["events", "dead_letters"]
 QueueState = Literal["visible", "in_flight", "delayed"]
 AwsFailure = Literal["throttled", "error"]
+Dependency = Literal["genesys", "store", "shared_cache"]
 RecordChange = Literal["details", "event_only", "unchanged"]
 
 
@@ -71,6 +72,13 @@ class Store(Protocol):
         """
 
 
+class ProbedStore(Store, Protocol):
+    """A store that can be asked whether it takes writes."""
+
+    async def probe_write(self) -> None:
+        """Try a write that changes nothing. Raises errors.StoreUnavailable unless the store would take a record."""
+
+
 class Items(Protocol):
     """The stored items, as the intake sees them."""
 
@@ -112,6 +120,10 @@ class Metrics(Protocol):
     def aws_failure(self, operation: str, outcome: AwsFailure) -> None: ...
     def allowance_limit(self, requests_per_minute: int) -> None: ...
     def paused_until(self, unix_seconds: float) -> None: ...
+    def dependency_up(self, dependency: Dependency, up: bool) -> None:
+        """Whether the dependency answers; False for as long as the fleet, or this worker, holds back because of it."""
+
+    def paused(self, paused: bool) -> None: ...
     def shared_cache_up(self, up: bool) -> None: ...
     def draining(self, draining: bool) -> None: ...
 

@@ -23,14 +23,15 @@ from worker.aws.queue import SqsEventQueue
 from worker.aws.records import Records
 from worker.aws.sqs import LARGEST_BATCH
 from worker.clock import Clock, SystemClock
+from worker.fleet.keys import digest
 from worker.fleet.shared_cache import open_shared_cache
 from worker.fleet.token import LoginAnswer, Token
 from worker.genesys.answer import Answer
 from worker.genesys.client import Client
 from worker.genesys.login import log_in
 from worker.genesys.reading import has_ends
-from worker.genesys.service import GenesysDetails, open_details
-from worker.ports import Metrics, SharedCache, Store
+from worker.genesys.service import Fleet, open_fleet
+from worker.ports import Metrics, ProbedStore, SharedCache
 from worker.record import Freshness
 from worker.regions import api_url, login_url
 from worker.settings import Problem, QueueSettings, Settings, SettingsError
@@ -65,7 +66,7 @@ class Aws(Queues):
     clients: Clients
     activity: StepFunctionsActivity
     records: Records
-    store: Store
+    store: ProbedStore
     """The records, and the archive before them where one is set."""
 
 
@@ -143,7 +144,7 @@ def _adapters(settings: Settings, clients: Clients) -> Aws:
         SystemClock(),
         ttl_days=settings.item_ttl_days,
     )
-    store: Store = records
+    store: ProbedStore = records
     if clients.s3 is not None and settings.archive_url is not None:
         store = ArchivingStore(records, clients.s3, settings.archive_url)
     return Aws(
@@ -166,6 +167,12 @@ def freshness(settings: Settings) -> Freshness:
         end_types=settings.end_event_types if has_ends(settings.genesys_details_path) else frozenset(),
         final_wait=timedelta(seconds=settings.final_wait_seconds),
     )
+
+
+def store_key(settings: Settings) -> str:
+    """Names the store in the gate, so that a version with the right table is not held up by one with a wrong table."""
+    archive = str(settings.archive_url) if settings.archive_url else ""
+    return digest(os.environ.get("AWS_REGION", ""), settings.interaction_table_name, archive)
 
 
 def _worker_name() -> str:
@@ -195,10 +202,10 @@ def _cache_problem(error: ValueError) -> Problem:
 
 
 @asynccontextmanager
-async def open_genesys(settings: Settings, clients: Clients, metrics: Metrics) -> AsyncIterator[GenesysDetails]:
-    """Genesys Cloud with the fleet's token and allowance. Raises SettingsError as `open_cache`."""
-    async with open_cache(settings, clients.dynamodb) as cache, open_details(settings, cache, metrics) as genesys:
-        yield genesys
+async def open_shared(settings: Settings, clients: Clients, metrics: Metrics) -> AsyncIterator[Fleet]:
+    """What this worker shares with the fleet. Raises SettingsError as `open_cache`."""
+    async with open_cache(settings, clients.dynamodb) as cache:
+        yield open_fleet(settings, cache, metrics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import assert_failed, open_fleet, settings_for
 from tests.support.stack import StartSimulator
 from worker.clock import SystemClock
 from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
-from worker.genesys.service import GenesysDetails, open_details
+from worker.genesys.service import GenesysDetails
 from worker.local.simulator.conversations import conversation
 from worker.local.simulator.faults import FaultPlan
 from worker.local.simulator.server import Options, Simulator
@@ -97,7 +98,7 @@ async def test_details_are_no_younger_than_their_answer_though_our_clock_is_ahea
             return super().time() + 3600
 
     settings = settings_for(await start_simulator(Options(requests=PLENTY)))
-    async with open_details(settings, MemoryCache(SystemClock()), RecordingMetrics(), clock=Ahead()) as details:
+    async with details_of_worker(settings, MemoryCache(SystemClock()), RecordingMetrics(), clock=Ahead()) as details:
         found = await details.fetch("id-1")
     assert isinstance(found, Details)
     assert found.asked_at <= datetime.now(UTC) + timedelta(seconds=1)

@@ -10,12 +10,13 @@ import pytest
 from aiohttp import web
 
 from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import ELSEWHERE, assert_failed
 from worker.clock import SystemClock
 from worker.errors import Invalid, NotReady, RateLimited, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys import responses
-from worker.genesys.service import GenesysDetails, open_details
+from worker.genesys.service import GenesysDetails
 from worker.ports import Details
 from worker.settings import Settings
 
@@ -59,7 +60,7 @@ def opened() -> OpenWith:
             **changes,
         }
         try:
-            async with open_details(Settings(**values), MemoryCache(SystemClock()), RecordingMetrics()) as details:
+            async with details_of_worker(Settings(**values), MemoryCache(SystemClock()), RecordingMetrics()) as details:
                 yield details, requests
         finally:
             await runner.cleanup()

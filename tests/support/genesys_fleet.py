@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from tests.support.genesys_details import details_of_worker
 from worker.errors import AttemptError
-from worker.genesys.service import GenesysDetails, open_details
+from worker.genesys.service import GenesysDetails
 from worker.local.simulator.server import Simulator
 from worker.ports import Details, Metrics, SharedCache
 from worker.settings import Settings
@@ -46,4 +47,4 @@ async def open_fleet(
 ) -> AsyncIterator[list[GenesysDetails]]:
     """A worker for each of `caches`."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(open_details(settings, cache, metrics)) for cache in caches]
+        yield [await stack.enter_async_context(details_of_worker(settings, cache, metrics)) for cache in caches]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import StoreUnavailable
 from worker.events import InteractionEvent, utc_text
-from worker.ports import Details, Kept, Store
+from worker.ports import Details, Kept, ProbedStore
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -27,6 +27,12 @@ _CHANGED = frozenset({Kind.CONDITION_FAILED, Kind.NO_OBJECT})
 
 _ROUNDS = 5
 
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+"""A name under which nothing is archived."""
+
+_NO_ETAG = '"0"'
+"""The ETag of no object."""
+
 _GZIP_LEVEL = 6
 """As the gzip command has it; 9, Python's default, takes twice the time for 1 or 2 % of size."""
 
@@ -38,7 +44,7 @@ class ArchivingStore:
     interaction, at PREFIX/year=2026/month=11/day=23/INTERACTION-ID.json.gz, by the day (UTC) that it started.
     """
 
-    def __init__(self, store: Store, client: "S3Client", url: str) -> None:
+    def __init__(self, store: ProbedStore, client: "S3Client", url: str) -> None:
         """`url` is s3://BUCKET/PREFIX."""
         parts = urlsplit(url)
         self._store = store
@@ -50,6 +56,17 @@ class ArchivingStore:
         """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document."""
         await self._archive(event, details)
         return await self._store.put(event, details)
+
+    async def probe_write(self) -> None:
+        """Try a write that changes nothing. Raises StoreUnavailable unless the bucket would take an object."""
+        nobody = f"{self._prefix}/{_NOBODY}".lstrip("/")
+        try:
+            # It replaces an object that does not exist.
+            await self._client.put_object(Bucket=self._bucket, Key=nobody, Body=b"", IfMatch=_NO_ETAG)
+        except AWS_ERRORS as error:
+            if kind_of(error_code(error)) not in _CHANGED:
+                raise _unavailable(error) from error
+        await self._store.probe_write()
 
     async def _archive(self, event: InteractionEvent, details: Details) -> None:
         """Write, unless a document asked for then or later is there. S3 decides, so no two writers can both win."""

@@ -3,6 +3,7 @@
 Stored times have one width and one offset, so the order of the texts is the order of the instants.
 """
 
+import uuid
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import structlog
 from worker.aws.attributes import encode
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.clock import Clock
-from worker.errors import Invalid, NotConfirmedError, StoreUnavailable
+from worker.errors import NotConfirmedError, StoreRefused, StoreThrottled, StoreUnavailable
 from worker.events import RECONCILE, InteractionEvent, parse_time, utc_text
 from worker.ports import Details, Kept
 from worker.record import Coverage, Freshness, Known, coverage, newer
@@ -48,6 +49,9 @@ _BOTH_NEWER = (
     "(eventTime < :eventTime AND (attribute_not_exists(detailsAt) OR detailsAt < :detailsAt))"
 )
 
+_NOBODY = "00000000-0000-0000-0000-"
+"""What the made-up ids of probes begin with."""
+
 _ROUNDS = 5
 """Tries of a write that another writer of the same item gets ahead of."""
 
@@ -72,6 +76,11 @@ class Records:
             await self._client.describe_table(TableName=self._table)
         except AWS_ERRORS as error:
             raise NotConfirmedError(error_code(error)) from error
+
+    async def probe_write(self) -> None:
+        """Try a write that changes nothing. Raises StoreUnavailable unless the table would take an item."""
+        nobody: Attributes = {"interactionId": {"S": f"{_NOBODY}{uuid.uuid4().hex[:12]}"}}
+        await self._write(nobody, "attribute_exists(interactionId)", {})
 
     async def put(self, event: InteractionEvent, details: Details) -> Kept:
         """As ports.Store.put: nearly always one conditional put, and a merge with what is there where it is refused."""
@@ -164,9 +173,7 @@ class Records:
             code = error_code(error)
             if kind_of(code) is Kind.CONDITION_FAILED:
                 return _old_item(error) or {}
-            if kind_of(code) is Kind.REFUSED:
-                raise Invalid("DynamoDB refuses the item; does the table have the key interactionId (S)?") from error
-            raise StoreUnavailable(f"DynamoDB did not confirm the item: {code}") from error
+            raise _store_error(code) from error
         return None
 
     def _item(self, event: InteractionEvent, details: Details) -> "Attributes":
@@ -204,6 +211,16 @@ class Records:
         if not self._ttl_days:
             return {}
         return {_EXPIRY: {"N": str(int(self._clock.time()) + self._ttl_days * _DAY_SECONDS)}}
+
+
+def _store_error(code: str) -> StoreUnavailable:
+    match kind_of(code):
+        case Kind.REFUSED:
+            return StoreRefused("DynamoDB refuses the item; does the table have the key interactionId (S)?")
+        case Kind.THROTTLED:
+            return StoreThrottled(f"DynamoDB takes no more at the moment: {code}")
+        case _:
+            return StoreUnavailable(f"DynamoDB did not confirm the item: {code}")
 
 
 def _known(item: "Mapping[str, AttributeValueTypeDef]") -> Known:

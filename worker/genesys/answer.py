@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from worker.errors import AttemptError, Invalid, NotReady, Unauthorized, Unavailable
+from worker.errors import AttemptError, InteractionUnavailable, Invalid, NotReady, Unauthorized
 from worker.ports import Details
 
 _ADDRESS_REFUSED = "ip.not.authorized"
 """The code of the 401 that no new token cures."""
 
-_SUSPECTS: dict[int, type[AttemptError]] = {HTTPStatus.NOT_FOUND: NotReady, HTTPStatus.REQUEST_TIMEOUT: Unavailable}
-"""What a status says of a single id, where its class does not say it (4xx: Invalid; any other: Unavailable)."""
+_SUSPECTS: dict[int, type[AttemptError]] = {
+    HTTPStatus.NOT_FOUND: NotReady,
+    HTTPStatus.REQUEST_TIMEOUT: InteractionUnavailable,
+    HTTPStatus.FORBIDDEN: InteractionUnavailable,
+}
+"""What a status says of a single id, where its class does not (4xx: Invalid; any other: InteractionUnavailable)."""
+
+_FORBIDDEN = "it may be of a division that the OAuth client may not see: check the divisions of the client's roles"
 
 _DATE_SECONDS = 1.0
 """The `Date` header has whole seconds, so the answer is at most this much younger than it says."""
@@ -43,7 +49,7 @@ class TokenRefused:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Refused for everybody, whichever ids are asked for and with whichever token."""
+    """Refused, whichever ids are asked for and with whichever token."""
 
     error: AttemptError
     status: int
@@ -57,6 +63,11 @@ class Suspect:
     """What it means for an id that was asked for alone."""
     status: int | None
     """The HTTP status; None when no whole answer came: a timeout, or a connection that broke."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it may be the OAuth client that is refused, and not the ids."""
+        return self.status == HTTPStatus.FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,13 @@ def judge_failure(status: int, code: str, detail: str, pause_seconds: float) -> 
             return Throttled(pause_seconds, detail)
         case HTTPStatus.UNAUTHORIZED if code != _ADDRESS_REFUSED:
             return TokenRefused(detail)
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            fix = "check the OAuth client's roles, and the organisation's list of allowed addresses"
+        case HTTPStatus.UNAUTHORIZED:
+            fix = "check the organisation's list of allowed addresses"
             return Refused(Unauthorized(f"{detail}: {fix}"), status)
+        case HTTPStatus.FORBIDDEN:
+            return Suspect(InteractionUnavailable(f"{detail}: {_FORBIDDEN}"), status)
         case _:
-            by_class = Invalid if HTTPStatus(400) <= status < HTTPStatus(500) else Unavailable
+            by_class = Invalid if HTTPStatus(400) <= status < HTTPStatus(500) else InteractionUnavailable
             return Suspect(_SUSPECTS.get(status, by_class)(detail), status)
 
 

@@ -5,15 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.errors import AttemptError, Invalid, Unavailable
+from worker.errors import AttemptError
 from worker.genesys.answer import Suspect
 from worker.ports import Details
-
-MOST_FAILURES = 7
-"""Failures in a row after which a batch is not bisected further: it, its halves and its quarters.
-
-Up to three ids that make any request fail are found in a batch; in an outage a batch costs no more requests than this.
-"""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,9 +16,21 @@ class Call:
 
     interaction_id: str
     since: float
-    """When it began to wait (seconds since the epoch)."""
+    """When it began to wait for a permit (seconds since the epoch)."""
+    waited: float = 0.0
+    """Seconds for which it waited for permits before that. Requests under way, and time held, do not count."""
+    error: AttemptError | None = None
+    """What its last request failed with, if it is asked for again after that."""
     waiters: list["asyncio.Future[Details | AttemptError]"] = field(default_factory=list)
     """Empty once the call has its result, or when all its callers gave up."""
+
+    def deadline(self, longest_wait: float) -> float:
+        """When it has waited for `longest_wait` seconds (seconds since the epoch)."""
+        return self.since + longest_wait - self.waited
+
+    def stop_waiting(self, now: float) -> None:
+        """It is sent, or held."""
+        self.waited += max(0.0, now - self.since)
 
     def resolve(self, result: Details | AttemptError) -> None:
         """Give the result to everybody who still waits."""
@@ -47,8 +53,8 @@ class Batch:
     calls: list[Call]
     """What the next request asks for, or the one in flight."""
     rest: deque[list[Call]] = field(default_factory=deque)
-    failures: int = 0
-    """In a row: what tells an id at fault from an outage."""
+    is_probe: bool = False
+    """Of a made-up id, to see whether Genesys Cloud answers: sent while nothing else is."""
     token_refused: bool = False
     """Whether these calls were refused for their token once already."""
 
@@ -72,15 +78,15 @@ class Batch:
         return bool(self.calls)
 
     def bisect(self, suspect: Suspect) -> None:
-        """After a failed request: resolve the id at fault, or put off the halves of what failed."""
-        self.failures += 1
-        if self.failures >= MOST_FAILURES:
-            # Not the fault of every single id, so none may be rejected for good.
-            error = suspect.error
-            self.resolve_all(Unavailable(str(error)) if isinstance(error, Invalid) else error)
-        elif len(self.calls) == 1:
+        """After a failed request: resolve the id at fault, or put the halves of what failed first in line.
+
+        Depth first, so that a part without an id at fault is soon asked for: its answer says that it is no outage.
+        """
+        if len(self.calls) == 1:
             self.calls[0].resolve(suspect.error)
         else:
+            for call in self.calls:
+                call.error = suspect.error
             middle = len(self.calls) // 2
-            self.rest.extend((self.calls[:middle], self.calls[middle:]))
+            self.rest.extendleft((self.calls[middle:], self.calls[:middle]))
             self.calls = []

@@ -10,7 +10,7 @@ import structlog
 from yarl import URL
 
 from worker.clock import Clock
-from worker.errors import AttemptError, Invalid, NotReady, Unavailable
+from worker.errors import AttemptError, InteractionUnavailable, Invalid, NotReady, Unavailable
 from worker.genesys.answer import Answer, Answered, Suspect, Unreachable, asked_at, judge_failure
 from worker.genesys.large_json import parse, read_conversations
 from worker.genesys.reading import Mapper, mapper_for
@@ -66,7 +66,7 @@ class Client:
         except ValueError:
             detail = f"Genesys Cloud's answer is not the JSON expected{correlation_id(response)}"
             log.warning("genesys_answer_unreadable", ids=len(ids), detail=detail)
-            return Suspect(Unavailable(detail), status)
+            return Suspect(InteractionUnavailable(detail), status)
 
     def _url(self, ids: list[str]) -> URL:
         """Nothing in an id needs quoting."""
@@ -79,7 +79,7 @@ class Client:
         what = "no whole answer from" if connected else "no connection to"
         detail = f"{what} {self.base_url} ({type(error).__name__})"
         log.warning("genesys_request_failed", error=type(error).__name__, detail=detail)
-        return Suspect(Unavailable(detail), None) if connected else Unreachable(Unavailable(detail))
+        return Suspect(InteractionUnavailable(detail), None) if connected else Unreachable(Unavailable(detail))
 
     async def _results(self, ids: list[str], body: bytes, asked: datetime) -> dict[str, Details | AttemptError]:
         read = mapper_for(self.template, standard=self.standard)

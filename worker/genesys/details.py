@@ -2,31 +2,39 @@
 
 An idle system sends a call at once. While the allowance is awaited calls gather, up to the batch size.
 
-A call is in one place at a time: it waits for its first request, or it is part of a batch. A batch is in flight, or
-waits to be asked for again. Only a call that waits for its first request is joined by later callers: an answer to a
-request that was sent already may be older than the event that they ask for.
+A call is in one place at a time: it waits for a request, or it is part of a batch in flight. Only a call that waits for
+its first request is joined by later callers: an answer to a request that was sent already may be older than the event
+that they ask for.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
-from itertools import islice, takewhile
 from typing import assert_never
+from uuid import uuid4
 
 import structlog
 
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
-from worker.errors import AttemptError, Invalid, RateLimited, Unauthorized, Unavailable, Unexpected
+from worker.errors import AttemptError, InteractionUnavailable, Invalid, Unauthorized, Unavailable, Unexpected
 from worker.events import INTERACTION_ID
 from worker.fleet.allowance import Allowance, Demand
+from worker.fleet.dependency import Dependency
+from worker.fleet.gate import Gate
 from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.genesys.batch import Batch, Call
+from worker.genesys.calls import Calls
 from worker.ports import Details, Metrics
 
 MOST_REQUESTS = 64
 """Requests in flight at once; bounds connections and the memory for answers."""
+
+PROBE_PREFIX = "00000000-0000-0000-0000-"
+"""What the made-up ids of probes begin with: of the form of a conversation's id, and no conversation's."""
+
+PROBE_TIMEOUT_SECONDS = 10.0
+"""After so long without an answer a probe has failed, so that a dependency that hangs is noticed soon."""
 
 Ask = Callable[[list[str], str], Awaitable[Answer]]
 """One request for these ids with this access token, as `client.Client.ask`."""
@@ -42,32 +50,48 @@ class Batching:
         ask: Ask,
         tokens: Tokens,
         allowance: Allowance,
+        *,
+        gate: Gate,
+        genesys: Dependency,
         metrics: Metrics,
         clock: Clock,
-        *,
         size: int,
         longest_wait: float,
     ) -> None:
-        """`size` is how many ids a request carries at most, `longest_wait` how many seconds a call waits for one."""
+        """`size` is how many ids a request carries at most, `longest_wait` how long a call waits (seconds)."""
         self._ask = ask
         self._tokens = tokens
         self._allowance = allowance
+        self._gate = gate
+        self._genesys = genesys
         self._metrics = metrics
         self._clock = clock
-        self._size = size
-        self._longest_wait = longest_wait
-        self._waiting: dict[str, Call] = {}
-        """For their first request, the oldest first."""
-        self._retries: deque[Batch] = deque()
+        self._calls = Calls(size, longest_wait)
         self._in_flight: dict[asyncio.Task[None], Batch] = {}
         self._free = asyncio.Semaphore(MOST_REQUESTS)
         self._dispatcher: asyncio.Task[None] | None = None
+        self._probe_waits = asyncio.Event()
 
-    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:  # noqa: ARG002
-        """As ports.DetailsSource.fetch."""
+    async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
+        """As ports.DetailsSource.fetch, but that a failure of Genesys Cloud itself is not waited out."""
         if not INTERACTION_ID.match(interaction_id):
             return Invalid("the interaction id is not of [A-Za-z0-9_-]{1,64}")
-        call = self._waiting.get(interaction_id) or self._new_call(interaction_id)
+        call = self._calls.join(interaction_id, self._clock.time(), alone=alone)
+        if self._calls.has_new_batch or alone:
+            self._allowance.poke()
+        self._ensure_dispatcher()
+        return await self._wait(call)
+
+    async def probe(self) -> None:
+        """Ask for a made-up id, whether the gate is open or not. The dependency is told what came of it."""
+        call = Call(f"{PROBE_PREFIX}{uuid4().hex[:12]}", self._clock.time())
+        self._calls.add_probe(call)
+        self._probe_waits.set()
+        self._allowance.poke()
+        self._ensure_dispatcher()
+        await self._wait(call)
+
+    async def _wait(self, call: Call) -> Details | AttemptError:
         waiter: asyncio.Future[Details | AttemptError] = asyncio.get_running_loop().create_future()
         call.waiters.append(waiter)
         try:
@@ -75,30 +99,21 @@ class Batching:
         except asyncio.CancelledError:
             if waiter in call.waiters:
                 call.waiters.remove(waiter)
-            if not call.waiters and self._waiting.get(interaction_id) is call:
-                del self._waiting[interaction_id]
+            if not call.waiters:
+                self._calls.leave(call)
             raise
 
     async def close(self) -> None:
         """Stop what is under way; callers that still wait are cancelled."""
-        batches = [*self._retries, *self._in_flight.values()]
-        calls = [*self._waiting.values(), *(call for batch in batches for call in batch.all_calls())]
+        calls = [call for batch in self._in_flight.values() for call in batch.all_calls()]
         # First of all, so that the end of a request finds nothing to go on with.
-        self._waiting.clear()
-        self._retries.clear()
+        calls += self._calls.drain()
         await cancel_and_wait(*self._in_flight, *([self._dispatcher] if self._dispatcher else []))
         for call in calls:
             call.cancel()
 
-    def _new_call(self, interaction_id: str) -> Call:
-        call = self._waiting[interaction_id] = Call(interaction_id, self._clock.time())
-        if len(self._waiting) % self._size in {0, 1}:
-            self._allowance.poke()
-        self._ensure_dispatcher()
-        return call
-
     def _ensure_dispatcher(self) -> None:
-        if self._dispatcher is None and (self._waiting or self._retries):
+        if self._dispatcher is None and self._calls:
             self._dispatcher = asyncio.create_task(self._dispatch(), name="details-dispatcher")
             self._dispatcher.add_done_callback(self._dispatched)
 
@@ -109,12 +124,12 @@ class Batching:
             return
         if (error := task.exception()) is not None:
             log.error("details_dispatcher_failed", exc_info=error)
-            self._fail_queued(Unexpected(f"details dispatcher: {type(error).__name__}"))
+            self._calls.fail(Unexpected(f"details dispatcher: {type(error).__name__}"))
         self._ensure_dispatcher()
 
     async def _dispatch(self) -> None:
         """Send requests for as long as calls wait."""
-        while self._waiting or self._retries:
+        while self._calls:
             await self._free.acquire()
             try:
                 batch = await self._next_batch()
@@ -135,55 +150,40 @@ class Batching:
 
     async def _next_batch(self) -> Batch | None:
         """What the next request asks for, once it may be sent; None when nothing waits any more."""
+        await self._hold()
         token = await self._tokens.get()  # before the permit, which would be late after a login
         if isinstance(token, LoginFailed):
             if token.pause_seconds is None:
-                self._fail_queued(token.error)
+                self._fail(token.error, probe=self._calls.has_probe)
+                self._calls.fail(token.error)
                 return None
             await self._allowance.pause(token.pause_seconds)
         started = self._clock.monotonic()
         if not await self._allowance.acquire(self._update_demand):
             return None
         self._metrics.allowance_wait(self._clock.monotonic() - started)
-        return self._take_batch()
+        return self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
+
+    async def _hold(self) -> None:
+        """Until the gate is open, or a probe waits."""
+        if self._gate.may_ask or self._calls.has_probe:
+            return
+        self._calls.hold(self._clock.time())
+        self._probe_waits.clear()
+        waits = [asyncio.ensure_future(self._gate.opened()), asyncio.ensure_future(self._probe_waits.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_and_wait(*waits)
+        self._calls.go_on(self._clock.time())
 
     def _update_demand(self) -> Demand:
         """Give up the calls that waited too long or that nobody waits for, and say what waits then."""
         now = self._clock.time()
-        self._hand_back(now)
-        self._retries = deque(batch for batch in self._retries if batch.drop_unawaited())
-        if self._retries:
-            since = min(call.since for batch in self._retries for call in batch.all_calls())
-            return Demand(len(self._retries), True, 1.0, since, since + self._longest_wait)
-        waiting = len(self._waiting)
-        if not waiting:
-            return Demand(0, False, 0.0, now, now)
-        since = next(iter(self._waiting.values())).since
-        full = waiting >= self._size or now - since >= self._allowance.gather_seconds
-        return Demand(max(1, waiting // self._size), full, waiting / self._size, since, since + self._longest_wait)
-
-    def _hand_back(self, now: float) -> None:
-        """Give up the calls that have waited for the longest time that is allowed."""
-
-        def is_late(call: Call) -> bool:
-            return call.since + self._longest_wait <= now
-
-        in_batches = [call for batch in self._retries for call in batch.all_calls() if is_late(call)]
-        waiting = list(takewhile(is_late, self._waiting.values()))
-        for call in waiting:
-            del self._waiting[call.interaction_id]
-        for call in [*in_batches, *waiting]:
-            call.resolve(RateLimited(f"no request allowance within {self._longest_wait:g} s"))
-
-    def _take_batch(self) -> Batch | None:
-        while self._retries:
-            batch = self._retries.popleft()
-            if batch.drop_unawaited():
-                return batch
-        calls = list(islice(self._waiting.values(), self._size))
-        for call in calls:
-            del self._waiting[call.interaction_id]
-        return Batch(calls) if calls else None
+        may_ask = self._gate.may_ask
+        if may_ask:
+            self._calls.give_up(now)
+        return self._calls.demand(now, self._allowance.gather_seconds, probes_only=not may_ask)
 
     async def _request(self, batch: Batch) -> None:
         """Ask for the batch, and see to everything that follows from the answer."""
@@ -193,14 +193,42 @@ class Batching:
                 await self._no_token(batch, token)
                 return
             self._metrics.batch(len(batch.calls))
-            answer = await self._ask([call.interaction_id for call in batch.calls], token.text)
+            sent_at = self._clock.monotonic()
+            answer = await self._ask_in_time(batch, token.text)
+            self._tell(answer, sent_at, probe=batch.is_probe)
             await self._follow(batch, token.text, answer)
         except Exception as error:
             log.exception("details_request_failed")
             self._end_part(batch, Unexpected(f"details request: {type(error).__name__}"))
 
+    async def _ask_in_time(self, batch: Batch, token: str) -> Answer:
+        ids = [call.interaction_id for call in batch.calls]
+        if not batch.is_probe:
+            return await self._ask(ids, token)
+        try:
+            async with self._clock.timeout(PROBE_TIMEOUT_SECONDS):
+                return await self._ask(ids, token)
+        except TimeoutError:
+            return Suspect(InteractionUnavailable(f"no answer within {PROBE_TIMEOUT_SECONDS:g} s"), None)
+
+    def _tell(self, answer: Answer, sent_at: float, *, probe: bool) -> None:
+        """Let the gate know what the answer says of Genesys Cloud itself."""
+        match answer:
+            case Suspect(error=InteractionUnavailable() as error):
+                self._fail(Unauthorized(str(error)) if answer.is_refusal else Unavailable(str(error)), probe=probe)
+            case Refused(error=error) | Unreachable(error=error):
+                self._fail(error, probe=probe)
+            case TokenRefused():
+                pass  # a new token may cure it
+            case _:
+                self._genesys.answered(sent_at)
+
+    def _fail(self, error: AttemptError, *, probe: bool = False) -> None:
+        self._genesys.failed(error.name, str(error), probe=probe)
+
     async def _no_token(self, batch: Batch, failed: LoginFailed) -> None:
         if failed.pause_seconds is None:
+            self._fail(failed.error, probe=batch.is_probe)
             self._end_part(batch, failed.error)
         else:
             await self._ask_again(batch, failed.pause_seconds)
@@ -210,22 +238,27 @@ class Batching:
         match answer:
             case Answered(results=results):
                 self._tokens.confirm(token)
-                batch.failures = 0
                 for call in batch.calls:
-                    call.resolve(results.get(call.interaction_id) or Unavailable("no result"))
+                    missing = InteractionUnavailable("Genesys Cloud's answer lacks the interaction")
+                    call.resolve(results.get(call.interaction_id) or missing)
                 self._go_on(batch)
             case Throttled(pause_seconds=seconds):
                 await self._ask_again(batch, seconds)
             case TokenRefused(detail=detail):
                 self._tokens.discard(token)
                 if batch.token_refused:
-                    self._end_part(batch, Unauthorized(f"{detail}, with a fresh token too"))
+                    error = Unauthorized(f"{detail}, with a fresh token too")
+                    self._fail(error, probe=batch.is_probe)
+                    self._end_part(batch, error)
                 else:
                     batch.token_refused = True
-                    self._retries.append(batch)
-            case Suspect():
-                batch.bisect(answer)
-                self._go_on(batch)
+                    self._go_on(batch)
+            case Suspect(error=error):
+                if len(batch.calls) > 1 and not self._gate.may_ask:
+                    batch.resolve_all(Unavailable(str(error)))  # looking for the id at fault would be in vain
+                else:
+                    batch.bisect(answer)
+                    self._go_on(batch)
             case Refused(error=error) | Unreachable(error=error):
                 self._end_part(batch, error)
             case _:
@@ -234,7 +267,7 @@ class Batching:
     async def _ask_again(self, batch: Batch, pause_seconds: float) -> None:
         """Once the fleet may ask again."""
         await self._allowance.pause(pause_seconds)
-        self._retries.append(batch)
+        self._go_on(batch)
 
     def _end_part(self, batch: Batch, error: AttemptError) -> None:
         for call in batch.calls:
@@ -243,13 +276,4 @@ class Batching:
 
     def _go_on(self, batch: Batch) -> None:
         """Ask for what is left of the batch, if anything is."""
-        if batch.drop_unawaited():
-            self._retries.append(batch)
-
-    def _fail_queued(self, error: AttemptError) -> None:
-        """Everything that waits for a request, and no request in flight."""
-        queued = [*self._waiting.values(), *(call for batch in self._retries for call in batch.all_calls())]
-        self._waiting.clear()
-        self._retries.clear()
-        for call in queued:
-            call.resolve(error)
+        self._calls.ask_again(batch, self._clock.time())

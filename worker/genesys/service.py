@@ -1,9 +1,9 @@
 """The details of interactions from Genesys Cloud: what the composition root opens."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -11,7 +11,10 @@ from worker.cancellation import cancel_and_wait
 from worker.clock import Clock, SystemClock
 from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
+from worker.fleet.dependency import Dependency
+from worker.fleet.gate import Gate
 from worker.fleet.guarded import GuardedCache
+from worker.fleet.keys import client_key, digest
 from worker.fleet.ledger import Pace
 from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.client import Client
@@ -22,80 +25,108 @@ from worker.regions import api_url, login_url
 from worker.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What this worker shares with the others that use the same OAuth client."""
+
+    cache: SharedCache
+    gate: Gate
+    genesys: Dependency
+
+
 class GenesysDetails:
     """A ports.DetailsSource that shares token and allowance with the rest of the fleet."""
 
-    def __init__(self, batching: Batching, tokens: Tokens) -> None:
+    def __init__(self, batching: Batching, tokens: Tokens, gate: Gate) -> None:
         self._batching = batching
         self._tokens = tokens
+        self._gate = gate
 
     async def fetch(self, interaction_id: str, *, alone: bool = False) -> Details | AttemptError:
-        """As ports.DetailsSource.fetch."""
+        """As ports.DetailsSource.fetch, but that an outage is an error, and not waited out."""
         return await self._batching.fetch(interaction_id, alone=alone)
 
     async def check(self) -> None:
         """See that there is an access token, by a login if there is none.
 
-        Failed logins back off, so it can be called as often as one likes.
+        Failed logins back off, so it can be called as often as one likes. While the fleet is paused nothing is asked.
         Raises errors.Unauthorized, Unavailable or RateLimited, whose text says what is wrong.
         """
+        if self._gate.paused:
+            return
         token = await self._tokens.get()
         if isinstance(token, LoginFailed):
             raise token.error
 
 
+def open_fleet(settings: Settings, cache: SharedCache, metrics: Metrics, clock: Clock | None = None) -> Fleet:
+    """What the worker shares through `cache`. The gate is the caller's to run."""
+    clock = clock or SystemClock()
+    shared = GuardedCache(cache, metrics, clock)
+    gate = Gate(shared, _client_key(settings), metrics, clock)
+    # A worker with settings that cure an outage must not be held up by those without.
+    reached_by = (_login_at(settings), _api_at(settings), settings.genesys_client_id, _secret(settings))
+    metrics.shared_cache_up(True)
+    return Fleet(shared, gate, gate.dependency("genesys", digest(*reached_by)))
+
+
 @asynccontextmanager
 async def open_details(
-    settings: Settings, cache: SharedCache, metrics: Metrics, *, clock: Clock | None = None
+    settings: Settings, fleet: Fleet, metrics: Metrics, *, clock: Clock | None = None
 ) -> AsyncIterator[GenesysDetails]:
     """The source of details that `settings` describes; nothing is asked of Genesys Cloud before the first call.
 
     At the end what is under way is given up and callers that still wait are cancelled.
     """
     clock = clock or SystemClock()
-    shared = GuardedCache(cache, metrics, clock)
-    login_at = _base_url(settings.genesys_login_url, login_url(settings.genesys_region))
-    api_at = _base_url(settings.genesys_api_url, api_url(settings.genesys_region))
-    secret = settings.genesys_client_secret.get_secret_value()
-    client = _digest(login_at, settings.genesys_client_id)
+    login_at, client_id, secret = _login_at(settings), settings.genesys_client_id, _secret(settings)
+    client = _client_key(settings)
     connector = aiohttp.TCPConnector(limit=MOST_REQUESTS + 4, ttl_dns_cache=60)
     metrics.allowance_limit(settings.genesys_requests_per_minute)
-    metrics.shared_cache_up(True)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         tokens = Tokens(
-            shared,
+            fleet.cache,
             # A worker with a new secret must not be held up by what one with the old secret was told.
-            f"token#{client}#{_digest(secret)}",
-            lambda: log_in(session, login_at, settings.genesys_client_id, secret, clock, metrics=metrics),
+            f"token#{client}#{digest(secret)}",
+            lambda: log_in(session, login_at, client_id, secret, clock, metrics=metrics),
             metrics,
             clock,
         )
         pace = Pace(settings.genesys_requests_per_minute)
-        allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
+        allowance = Allowance(fleet.cache, f"allowance#{client}", pace, metrics, clock)
+        path, standard = settings.genesys_details_path, settings.record == "standard"
         batching = Batching(
-            Client(
-                session, api_at, settings.genesys_details_path, clock, metrics, standard=settings.record == "standard"
-            ).ask,
+            Client(session, _api_at(settings), path, clock, metrics, standard=standard).ask,
             tokens,
             allowance,
-            metrics,
-            clock,
-            size=1 if settings.genesys_details_path else settings.genesys_batch_size,
+            gate=fleet.gate,
+            genesys=fleet.genesys,
+            metrics=metrics,
+            clock=clock,
+            size=1 if path else settings.genesys_batch_size,
             longest_wait=settings.allowance_wait_seconds,
         )
+        fleet.genesys.probe = batching.probe
         presence = asyncio.create_task(allowance.stay_known(), name="allowance-presence")
         try:
-            yield GenesysDetails(batching, tokens)
+            yield GenesysDetails(batching, tokens, fleet.gate)
         finally:
             await cancel_and_wait(presence)
             await batching.close()
             await tokens.close()
 
 
-def _base_url(configured: object, default: str) -> str:
-    return str(configured or default).rstrip("/")
+def _client_key(settings: Settings) -> str:
+    return client_key(_login_at(settings), settings.genesys_client_id)
 
 
-def _digest(*parts: str) -> str:
-    """A key that says nothing of its parts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+def _login_at(settings: Settings) -> str:
+    return str(settings.genesys_login_url or login_url(settings.genesys_region)).rstrip("/")
+
+
+def _api_at(settings: Settings) -> str:
+    return str(settings.genesys_api_url or api_url(settings.genesys_region)).rstrip("/")
+
+
+def _secret(settings: Settings) -> str:
+    return settings.genesys_client_secret.get_secret_value()

@@ -7,7 +7,7 @@ receiver.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -19,7 +19,7 @@ from worker.ports import EventQueue, Message, Metrics
 from worker.runtime.admission import Admission, Call, Ending, PutOff
 from worker.runtime.health import Tick, dependency_trouble
 from worker.runtime.plan import Arrival
-from worker.runtime.stopping import Backoff, Stopping
+from worker.runtime.stopping import LOOK_AGAIN_SECONDS, Backoff, Stopping
 
 log = structlog.get_logger()
 
@@ -38,7 +38,10 @@ class Intake:
         visibility_seconds: int,
         clock: Clock,
         read: DetailReader = read_detail,
+        may_fetch: Callable[[], bool] = lambda: True,
     ) -> None:
+        """While `may_fetch` says no, nothing is received: messages wait in the queue, for 14 days and at no cost."""
+        self._may_fetch = may_fetch
         self._queue = queue
         self._admission = admission
         self._metrics = metrics
@@ -55,6 +58,9 @@ class Intake:
         backoff = Backoff(self._clock)
         while not self._stopping.requested:
             tick()
+            if not self._may_fetch():
+                await self._stopping.sleep(self._clock.uniform(*LOOK_AGAIN_SECONDS))
+                continue
             try:
                 messages = await self._queue.receive()
             except NotConfirmedError as error:

@@ -19,6 +19,9 @@ from worker.runtime.stopping import Stopping
 _FAULT_DRAIN_SECONDS = 10.0
 """After a fault the process ends soon, but not so soon that work in progress waits for its heartbeat timeout."""
 
+_LOOK_SECONDS = 1.0
+"""How often a drain looks whether an outage has begun, through which work is not held."""
+
 Loop = Callable[[], Coroutine[Any, Any, None]]
 """Called when the loops start, so that nothing is left behind when the start fails before."""
 
@@ -40,7 +43,10 @@ class Lifecycle:
         hand_back_seconds: float,
         clock: Clock,
         on_drain: Callable[[], None] = lambda: None,
+        holds: Callable[[], bool] = lambda: False,
     ) -> None:
+        """While it `holds` back for an outage or a pause, a drain does not wait for work, but hands it back at once."""
+        self._holds = holds
         self._stopping = stopping
         self._drain_seconds = drain_seconds
         self._hand_back_seconds = hand_back_seconds
@@ -114,7 +120,12 @@ class Lifecycle:
     async def _drain(self, running: set[asyncio.Task[None]], slots: Slots | None) -> None:
         """Open polls are awaited and work ends, until the time is up; then work is handed back and polls dropped."""
         started = self._clock.monotonic()
-        await self._wait(running, self._drain_seconds)
+        while (left := started + self._drain_seconds - self._clock.monotonic()) > 0 and not self._at_once.is_set():
+            if slots is not None and self._holds():
+                slots.hand_back()
+            await self._wait(running, min(left, _LOOK_SECONDS))
+            if all(task.done() for task in running):
+                break
         if slots is not None and slots.busy and not self._at_once.is_set():
             log.warning("drain_over", busy=slots.busy)
             await self._wait(slots.hand_back(), self._hand_back_seconds)

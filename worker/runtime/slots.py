@@ -19,7 +19,7 @@ from worker.outcomes import Abandoned, Failed, Outcome, Succeeded
 from worker.ports import ActivityQueue, ActivityTask, Metrics
 from worker.runtime.health import Tick, dependency_trouble
 from worker.runtime.heartbeats import Heartbeats
-from worker.runtime.stopping import Backoff, Interruptible, Interruption, Stopping
+from worker.runtime.stopping import LOOK_AGAIN_SECONDS, Backoff, Interruptible, Interruption, Stopping
 
 _REPORT_SECONDS = 10.0
 """How long a report is tried, besides the last call's own timeouts. Less than what is left of the state machine's
@@ -45,7 +45,10 @@ class Slots:
         heartbeat_seconds: float,
         clock: Clock,
         fault: Callable[[str, BaseException], None],
+        may_fetch: Callable[[], bool] = lambda: True,
     ) -> None:
+        """While `may_fetch` says no, slots do not poll; what is in work goes on."""
+        self._may_fetch = may_fetch
         self._activity = activity
         self._attempts = attempts
         self._metrics = metrics
@@ -76,6 +79,9 @@ class Slots:
         backoff = Backoff(self._clock)
         while not self._stopping.requested:
             tick()
+            if not self._may_fetch():
+                await self._stopping.sleep(self._clock.uniform(*LOOK_AGAIN_SECONDS))
+                continue
             self._metrics.slot("polling", 1)
             try:
                 task = await self._activity.poll()

@@ -8,6 +8,9 @@ from typing import Self
 
 from worker.clock import Clock
 
+LOOK_AGAIN_SECONDS = (0.5, 1.5)
+"""How long a loop waits that may not fetch at the moment; differently, so that not all come at once afterwards."""
+
 
 class Stopping:
     """Set once, when no new work may be fetched. Work in progress goes on."""

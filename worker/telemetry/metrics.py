@@ -13,6 +13,7 @@ from worker import __version__
 from worker.errors import ERROR_NAMES
 from worker.ports import (
     AwsFailure,
+    Dependency,
     EventOutcome,
     GenesysOperation,
     HeartbeatOutcome,
@@ -177,6 +178,21 @@ SERIES = (
         "0: look at the shared cache; work goes on, slower.",
     ),
     Series(
+        "worker_dependency_up",
+        Gauge,
+        ("dependency",),
+        "genesys, store: 0 while the fleet, or this worker, holds back because it does not answer; shared_cache: 0 "
+        "while it does not answer",
+        "0: look at the dependency. Nothing is lost and nothing is to be redriven: work goes on when it answers.",
+    ),
+    Series(
+        "worker_paused",
+        Gauge,
+        (),
+        "1 while an operator's `pause` holds",
+        "1 for longer than somebody wanted: `resume`.",
+    ),
+    Series(
         "worker_draining",
         Gauge,
         (),
@@ -227,6 +243,8 @@ class PrometheusMetrics:
         self._allowance_limit = self._gauge("worker_request_allowance_limit")
         self._paused_until = self._gauge("worker_genesys_paused_until_timestamp_seconds")
         self._shared_cache_up = self._gauge("worker_shared_cache_up")
+        self._dependency_up = self._gauge("worker_dependency_up")
+        self._paused = self._gauge("worker_paused")
         self._draining = self._gauge("worker_draining")
         self._gauge("worker_build_info").labels(__version__, platform.python_version()).set(1)
 
@@ -284,6 +302,13 @@ class PrometheusMetrics:
 
     def shared_cache_up(self, up: bool) -> None:
         self._shared_cache_up.set(up)
+        self.dependency_up("shared_cache", up)
+
+    def dependency_up(self, dependency: Dependency, up: bool) -> None:
+        self._dependency_up.labels(dependency).set(up)
+
+    def paused(self, paused: bool) -> None:
+        self._paused.set(paused)
 
     def draining(self, draining: bool) -> None:
         self._draining.set(draining)

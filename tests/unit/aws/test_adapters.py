@@ -17,7 +17,7 @@ from worker.aws.letters import SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import Records
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotConfirmedError, StoreUnavailable, TaskGoneError
+from worker.errors import NotConfirmedError, StoreRefused, StoreThrottled, StoreUnavailable, TaskGoneError
 from worker.events import InteractionEvent, InvalidEventError
 from worker.ports import Details, Execution, Kept
 from worker.record import Freshness, Known
@@ -193,8 +193,12 @@ async def test_a_put_that_is_older_in_both_orders_changes_nothing(clients: Clien
 
 async def test_a_put_tells_a_wrong_table_and_an_outage_apart(clients: Clients, endpoint: Endpoint) -> None:
     endpoint.codes = ["ValidationException"]
-    with pytest.raises(Invalid):
+    with pytest.raises(StoreRefused):
         await records(clients).put(EVENT, DETAILS)
+    endpoint.codes = ["ProvisionedThroughputExceededException"] * 9  # the client tries again by itself
+    with pytest.raises(StoreThrottled):
+        await records(clients).put(EVENT, DETAILS)
+    endpoint.codes.clear()
     endpoint.codes = ["AccessDeniedException"]
     with pytest.raises(StoreUnavailable, match="AccessDeniedException"):
         await records(clients).put(EVENT, DETAILS)

@@ -7,14 +7,17 @@ from typing import Any
 
 from tests.support.fakes import RecordingMetrics
 from tests.support.virtual_time import VirtualClock, run_virtually
+from worker.cancellation import cancel_and_wait
 from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
+from worker.fleet.gate import Gate
 from worker.fleet.ledger import Pace
 from worker.fleet.memory import MemoryCache
 from worker.fleet.token import LoginAnswer, LoginFailed, Token, Tokens
 from worker.genesys.answer import Answer, Answered
 from worker.genesys.details import MOST_REQUESTS, Batching
 from worker.ports import Details
+from worker.runtime.holding import HeldDetails
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,10 +34,25 @@ class Rig:
         self.logins = 0
         self.login_failure: LoginFailed | None = None
         cache = MemoryCache(self.clock)
-        metrics = RecordingMetrics()
+        metrics = self.recorder = RecordingMetrics()
         self.tokens = Tokens(cache, "token", self.log_in, metrics, self.clock)
         allowance = Allowance(cache, "allowance", Pace(600_000), metrics, self.clock)
-        self.batching = Batching(self.ask, self.tokens, allowance, metrics, self.clock, size=10, longest_wait=60)
+        self.gate = Gate(cache, "client", metrics, self.clock)
+        self.genesys = self.gate.dependency("genesys", "settings")
+        self.batching = Batching(
+            self.ask,
+            self.tokens,
+            allowance,
+            gate=self.gate,
+            genesys=self.genesys,
+            metrics=metrics,
+            clock=self.clock,
+            size=10,
+            longest_wait=60,
+        )
+        self.genesys.probe = self.batching.probe
+        self.details = HeldDetails(self.batching, self.genesys, self.clock)
+        self._gate_runs = asyncio.create_task(self.gate.run())
 
     async def log_in(self) -> LoginAnswer:
         self.logins += 1
@@ -71,6 +89,10 @@ class Rig:
     def start(self, *ids: str) -> "list[asyncio.Task[Details | AttemptError]]":
         return [asyncio.create_task(self.batching.fetch(one)) for one in ids]
 
+    def start_held(self, *ids: str) -> "list[asyncio.Task[Details | AttemptError]]":
+        """As a slot asks: an outage is waited out."""
+        return [asyncio.create_task(self.details.fetch(one)) for one in ids]
+
     async def requests(self, number: int) -> None:
         """Wait until so many requests were sent."""
         async with self.clock.timeout(600):
@@ -83,9 +105,9 @@ class Rig:
         async with self.clock.timeout(600):
             while batching._dispatcher is not None or batching._in_flight:
                 await self.clock.sleep(0.01)
-        assert not batching._waiting
-        assert not batching._retries
+        assert not batching._calls
         assert batching._free._value == MOST_REQUESTS
+        await cancel_and_wait(self._gate_runs)
         await batching.close()
         await self.tokens.close()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.errors import AttemptError, Invalid, NotReady, Unauthorized, Unavailable
+from worker.errors import AttemptError, InteractionUnavailable, Invalid, NotReady, Unauthorized
 from worker.genesys.answer import Refused, Suspect, Throttled, TokenRefused, asked_at, judge_failure
 from worker.genesys.responses import DEFAULT_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, retry_after
 
@@ -26,17 +26,24 @@ def test_a_401_is_the_tokens_fault_unless_the_address_is_refused() -> None:
     assert isinstance(refused.error, Unauthorized)
 
 
-def test_a_missing_permission_is_everybodys() -> None:
-    refused = judge_failure(403, "missing.permissions", "detail", 15)
-    assert isinstance(refused, Refused)
-    assert isinstance(refused.error, Unauthorized)
-    assert str(refused.error).startswith("detail: check the OAuth client's roles")
-    assert refused.status == 403
+def test_a_403_may_be_one_ids_or_the_clients() -> None:
+    suspect = judge_failure(403, "missing.permissions", "detail", 15)
+    assert isinstance(suspect, Suspect)
+    assert isinstance(suspect.error, InteractionUnavailable)
+    assert "division" in str(suspect.error)
+    assert suspect.is_refusal
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, Invalid), (404, NotReady), (408, Unavailable), (413, Invalid), (500, Unavailable), (302, Unavailable)],
+    [
+        (400, Invalid),
+        (404, NotReady),
+        (408, InteractionUnavailable),
+        (413, Invalid),
+        (500, InteractionUnavailable),
+        (302, InteractionUnavailable),
+    ],
 )
 def test_any_other_status_may_be_the_fault_of_one_id(status: int, kind: type[AttemptError]) -> None:
     suspect = judge_failure(status, "", "detail", 15)

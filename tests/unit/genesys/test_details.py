@@ -6,10 +6,21 @@ from datetime import UTC, datetime
 
 from tests.support.virtual_time import EPOCH
 from tests.unit.genesys.rig import Rig, details_of, virtually
-from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable, Unexpected
+from worker.errors import (
+    AttemptError,
+    InteractionUnavailable,
+    Invalid,
+    NotReady,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+    Unexpected,
+)
 from worker.fleet.token import LoginFailed
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.ports import Details
+
+FAILS = InteractionUnavailable("fails")
 
 
 @virtually
@@ -136,11 +147,72 @@ async def test_only_the_id_at_fault_suffers_for_a_failed_batch(rig: Rig) -> None
 
 
 @virtually
-async def test_an_api_that_refuses_every_batch_rejects_no_id_for_good(rig: Rig) -> None:
-    rig.answer = lambda _: Suspect(Invalid("400"), 400)
-    results = await asyncio.gather(*rig.start(*"abcdefghij"))
-    assert all(isinstance(result, Unavailable) for result in results)
-    assert len(rig.asked) == 7
+async def test_three_ids_that_make_any_request_fail_harm_no_other_one(rig: Rig) -> None:
+    bad = {"c", "f", "g"}
+    rig.answer = lambda ids: Suspect(FAILS, 500) if bad & set(ids) else rig.good(ids)
+    results = await asyncio.gather(*rig.start_held(*"abcdefghij"))
+    found = {one for one, result in zip("abcdefghij", results, strict=True) if isinstance(result, AttemptError)}
+    assert found == bad
+    assert not rig.gate.closed
+
+
+@virtually
+async def test_ids_that_the_client_may_not_see_are_found_in_their_batch(rig: Rig) -> None:
+    rig.answer = lambda ids: Suspect(FAILS, 403) if "c" in ids else rig.good(ids)
+    results = await asyncio.gather(*rig.start_held(*"abcdefghij"))
+    assert [result for result in results if isinstance(result, AttemptError)] == [FAILS]
+
+
+@virtually
+async def test_one_id_that_fails_is_no_outage_also_when_it_is_all_there_is_to_do(rig: Rig) -> None:
+    rig.answer = lambda ids: Suspect(FAILS, 500) if "bad" in ids else rig.good(ids)
+    for _ in range(3):
+        assert await rig.details.fetch("bad") is FAILS
+    assert not rig.recorder.of("dependency_up")[1:]
+    assert len(rig.asked) == 6, "one probe of a made-up id for each failure"
+
+
+@virtually
+async def test_a_suspect_never_shares_a_request(rig: Rig) -> None:
+    fetching = [asyncio.create_task(rig.details.fetch(one, alone=one in "cd")) for one in "abcd"]
+    await asyncio.gather(*fetching)
+    assert sorted(rig.asked) == [["a", "b"], ["c"], ["d"]]
+
+
+@virtually
+async def test_an_outage_is_waited_out_and_costs_few_requests(rig: Rig) -> None:
+    rig.answer = lambda _: Suspect(FAILS, 503)
+    waiting = rig.start_held(*(f"id-{number}" for number in range(30)))
+    await rig.clock.sleep(2400)
+    assert not any(task.done() for task in waiting)
+    asked = len(rig.asked)
+    await rig.clock.sleep(600)
+    assert len(rig.asked) - asked <= 20, "a probe each 30 s"
+    rig.answer = rig.good
+    assert all(map(details_of, await asyncio.gather(*waiting)))
+    assert rig.recorder.of("dependency_up") == ["genesys"] * 3
+
+
+@virtually
+async def test_a_role_that_is_lost_closes_the_gate(rig: Rig) -> None:
+    rig.answer = lambda _: Suspect(FAILS, 403)
+    waiting = rig.start_held(*"abc")
+    await rig.clock.sleep(600)
+    assert rig.gate.closed
+    assert not any(task.done() for task in waiting)
+    rig.answer = rig.good
+    assert all(map(details_of, await asyncio.gather(*waiting)))
+
+
+@virtually
+async def test_a_secret_that_is_refused_closes_the_gate(rig: Rig) -> None:
+    rig.login_failure = LoginFailed(Unauthorized("401"), None)
+    waiting = rig.start_held(*"abc")
+    await rig.clock.sleep(600)
+    assert rig.gate.closed
+    assert not any(task.done() for task in waiting)
+    rig.login_failure = None
+    assert all(map(details_of, await asyncio.gather(*waiting)))
 
 
 @virtually

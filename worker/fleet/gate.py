@@ -1,0 +1,198 @@
+"""The gate: whether this worker may ask, from what the whole fleet knows of outages and of a pause.
+
+It is asked before a slot polls, before a request is sent, and before messages are received.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from worker.clock import Clock
+from worker.errors import SharedCacheError
+from worker.fleet.dependency import Dependency, DependencyName
+from worker.fleet.document import Document
+from worker.fleet.gate_record import GateRecord, Pause
+from worker.fleet.outage_rule import Step, next_step
+from worker.ports import Metrics, SharedCache
+
+READ_SECONDS = 0.9
+"""How old what is known of the fleet may be: a pause reaches every worker within 2 s, with the time of a read."""
+
+TROUBLE_SECONDS = 0.25
+"""Time between two looks at a dependency that is in doubt or closed."""
+
+_EARLY = 0.8
+"""Rounds come earlier by up to a fifth, so that workers do not keep step."""
+
+_TRIES = 8
+"""Writes that another worker gets ahead of, before the next round tries again."""
+
+log = structlog.get_logger()
+
+
+class Gate:
+    """All dependencies of one worker, and the document that it shares with the others."""
+
+    def __init__(self, cache: SharedCache, key: str, metrics: Metrics, clock: Clock) -> None:
+        """`key` is of the OAuth client: all that share its allowance share the gate."""
+        self._document = Document(cache, f"gate#{key}", GateRecord)
+        self._metrics = metrics
+        self._clock = clock
+        self._me = f"{int(clock.uniform(0, 16**8)):08x}"
+        self._dependencies: list[Dependency] = []
+        self._doubted: set[str] = set()
+        self._pause: Pause | None = None
+        self._pause_ends = 0.0
+        self._poked = asyncio.Event()
+        self._read_at = float("-inf")
+        self._opened = asyncio.Event()
+        self.rests: Callable[[], bool] = lambda: False
+        """Whether the fleet was told to wait so long that polling for more is of no use."""
+
+    def dependency(self, name: DependencyName, key: str) -> Dependency:
+        """A dependency of this worker, from now on part of the gate."""
+        found = Dependency(name, key, self._metrics, self._clock, self._poked.set)
+        self._dependencies.append(found)
+        return found
+
+    @property
+    def paused(self) -> bool:
+        """Whether an operator's pause holds."""
+        return self._pause is not None and self._clock.monotonic() < self._pause_ends
+
+    @property
+    def closed(self) -> bool:
+        """Whether the fleet, or this worker, holds back: nothing is fetched, and what is in hand is held."""
+        return self.paused or any(dependency.closed for dependency in self._dependencies)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a request may be sent now that is no probe."""
+        return not self.closed and not any(dependency.is_doubtful for dependency in self._dependencies)
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether slots and receivers should ask for more to do."""
+        return self.may_ask and not self.rests()
+
+    async def opened(self) -> None:
+        """Until a request may be sent."""
+        while not self.may_ask:
+            await self._opened.wait()
+
+    async def run(self) -> None:
+        """For as long as the worker lives: see what the fleet knows, and do what follows from it."""
+        try:
+            while True:
+                await self._round()
+                if self.may_ask:
+                    self._opened.set()
+                    self._opened = asyncio.Event()
+                troubled = any(d.closed or d.view.row.failures or d.view.doubt for d in self._dependencies)
+                await self._sleep(TROUBLE_SECONDS if troubled else READ_SECONDS)
+        finally:
+            for dependency in self._dependencies:
+                await dependency.close()
+
+    async def _round(self) -> None:
+        with contextlib.suppress(SharedCacheError):  # what was seen last holds
+            if self._clock.monotonic() - self._read_at >= READ_SECONDS * _EARLY:
+                self._see((await self._document.read()).value)
+        for dependency in self._dependencies:
+            doubted = dependency.key in self._doubted
+            step = next_step(dependency.view, self._me, self._clock.monotonic(), doubted=doubted)
+            try:
+                if dependency.owes_opening:
+                    await self._act(dependency, Step.OPEN)
+                await self._act(dependency, step)
+            except SharedCacheError:
+                _act_without_cache(dependency, step)
+        self._metrics.paused(self.paused)
+
+    def _see(self, record: GateRecord) -> None:
+        self._read_at = self._clock.monotonic()
+        if record.pause != self._pause:
+            was_paused = self.paused
+            self._pause = record.pause
+            if record.pause is not None:
+                self._pause_ends = self._read_at + record.pause.remaining(self._clock.time())
+            if was_paused != self.paused:
+                log.info("paused" if self.paused else "resumed")
+        for dependency in self._dependencies:
+            dependency.see(record)
+            if not dependency.view.row.failures:
+                self._doubted.discard(dependency.key)
+
+    async def _act(self, dependency: Dependency, step: Step) -> None:
+        match step:
+            case Step.PROBE:
+                self._probe(dependency)
+            case Step.PROBE_ALONE:
+                dependency.renew_alone()
+                self._probe(dependency)
+            case Step.PROBE_FOR_ALL:
+                await self._probe_for_all(dependency)
+            case Step.STAND_ALONE:
+                self._doubted.discard(dependency.key)
+                dependency.stand_alone(others_work=True)
+            case Step.OPEN | Step.EXPIRE:
+                dependency.open_alone()
+                await self._change(lambda record: record.opened(dependency.key))
+            case Step.DOUBT | Step.CLEAR | Step.CLOSE:
+                await self._argue(dependency, step)
+
+    async def _argue(self, dependency: Dependency, step: Step) -> None:
+        """Whether it is an outage, with the other workers."""
+        key, doubted_by = dependency.key, dependency.view.doubt
+        match step:
+            case Step.DOUBT:
+                if await self._change(lambda record: record.doubted(key, self._me)):
+                    self._doubted.add(key)
+            case Step.CLEAR:
+                await self._change(lambda record: record.cleared(key))
+            case Step.CLOSE:
+                closure = dependency.closure()
+                await self._change(
+                    lambda record: record.shut(key, closure) if record.doubts.get(key) == doubted_by else None
+                )
+
+    async def _probe_for_all(self, dependency: Dependency) -> None:
+        closure = dependency.view.closure
+        if closure is None or dependency.probe is None or self.paused:
+            return
+        if await self._change(lambda record: record.probing(dependency.key, closure.probes)):
+            dependency.start_probe()
+
+    def _probe(self, dependency: Dependency) -> None:
+        if not self.paused:
+            dependency.start_probe()
+
+    async def _change(self, change: Callable[[GateRecord], GateRecord | None]) -> bool:
+        """Write what `change` makes of the document; False when it makes nothing of it, or others were faster."""
+        for _ in range(_TRIES):
+            seen = await self._document.read()
+            record = change(seen.value)
+            if record is None or record == seen.value:
+                self._see(seen.value)
+                return record is not None
+            seconds = record.keep_seconds(self._clock.time())
+            if await self._document.replace(seen, record, seconds=seconds) is not None:
+                self._see(record)
+                return True
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        self._poked.clear()
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(seconds * self._clock.uniform(_EARLY, 1)):
+                await self._poked.wait()
+
+
+def _act_without_cache(dependency: Dependency, step: Step) -> None:
+    """What a worker decides for itself while the fleet's word is not to be had."""
+    if step in {Step.DOUBT, Step.CLOSE}:
+        dependency.stand_alone(others_work=False)
+    elif step is Step.PROBE_FOR_ALL:
+        dependency.go_on_alone()
