@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotReady, Unavailable
+from worker.errors import InteractionUnavailable, Invalid, NotReady
 from worker.genesys import responses
-from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
+from worker.genesys.answer import Answer, Answered, Suspect, Throttled, TokenRefused, Unreachable
 from worker.genesys.client import TIMEOUT, Client
 from worker.ports import Details
 
@@ -87,11 +87,11 @@ async def test_a_429_says_how_long_to_pause(ask: Ask) -> None:
     assert answer == Throttled(7, "Genesys Cloud answered 429 too.many.requests")
 
 
-async def test_a_401_is_the_tokens_fault_and_a_403_everybodys(ask: Ask) -> None:
+async def test_a_401_is_the_tokens_fault_and_a_403_somebodys(ask: Ask) -> None:
     assert isinstance(await ask(status(401, "bad.credentials")), TokenRefused)
     answer = await ask(status(403, "missing.permissions"))
-    assert isinstance(answer, Refused)
-    assert answer.status == 403
+    assert isinstance(answer, Suspect)
+    assert answer.is_refusal
 
 
 @pytest.mark.parametrize(("reply", "number"), [(status(500), 500), (status(404), 404), (html, 200)])
@@ -113,7 +113,7 @@ async def test_an_answer_that_is_too_large_is_an_answer(ask: Ask, monkeypatch: p
 async def test_an_answer_that_does_not_come_whole_has_no_status(ask: Ask, reply: Reply) -> None:
     answer = await ask(reply, aiohttp.ClientTimeout(sock_read=0.2))
     assert isinstance(answer, Suspect)
-    assert isinstance(answer.error, Unavailable)
+    assert isinstance(answer.error, InteractionUnavailable)
     assert answer.status is None
 
 

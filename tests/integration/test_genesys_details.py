@@ -13,8 +13,17 @@ from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import assert_failed, open_fleet, settings_for
 from tests.support.stack import StartSimulator
 from worker.clock import SystemClock
-from worker.errors import AttemptError, Invalid, NotReady, RateLimited, Unauthorized, Unavailable
+from worker.errors import (
+    AttemptError,
+    InteractionUnavailable,
+    Invalid,
+    NotReady,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
 from worker.fleet.memory import MemoryCache
+from worker.fleet.outage_rule import ENOUGH_FAILURES
 from worker.genesys.service import GenesysDetails
 from worker.local.simulator.conversations import conversation
 from worker.local.simulator.faults import FaultPlan
@@ -134,17 +143,17 @@ async def test_ids_that_make_any_request_fail_are_found_and_take_nobody_with_the
             ids.insert(7 + number * 30, f"poison-{number}")
         results = await _fetch_all(details, ids)
         for name, result in results.items():
-            assert isinstance(result, Unavailable if name.startswith("poison-") else Details), name
+            assert isinstance(result, InteractionUnavailable if name.startswith("poison-") else Details), name
         assert simulator.stats.requests["batch"] <= 15 * bad
 
 
-async def test_an_outage_costs_a_batch_no_more_than_seven_requests(opened: OpenDetails) -> None:
+async def test_an_outage_costs_a_batch_no_more_requests_than_it_takes_to_notice(opened: OpenDetails) -> None:
     async with opened() as (details, simulator, _):
         await details.check()
         simulator.faults.plan = simulator.faults.plan.changed({"error_share": 1.0})
         results = await _fetch_all(details, [f"id-{number}" for number in range(100)])
-        assert all(isinstance(result, Unavailable) for result in results.values())
-        assert simulator.stats.requests["batch"] <= 7
+        assert all(isinstance(result, Unavailable | InteractionUnavailable) for result in results.values())
+        assert simulator.stats.requests["batch"] <= ENOUGH_FAILURES
         simulator.faults.plan = FaultPlan()
         assert isinstance(await details.fetch("id-1"), Details)
 

@@ -13,7 +13,7 @@ from tests.support.fakes import RecordingMetrics
 from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import ELSEWHERE, assert_failed
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotReady, RateLimited, Unavailable
+from worker.errors import InteractionUnavailable, Invalid, NotReady, RateLimited
 from worker.fleet.memory import MemoryCache
 from worker.genesys import responses
 from worker.genesys.service import GenesysDetails
@@ -132,17 +132,17 @@ async def test_malformed_entries_of_a_batch_harm_only_themselves(opened: OpenWit
 @pytest.mark.parametrize(
     "body", ["", "<html>", "[]", '{"conversations": 5}', '{"conversations": [', "nul", "[" * 100_000]
 )
-async def test_a_body_that_is_no_answer_is_unavailable(opened: OpenWith, body: str) -> None:
+async def test_a_malformed_body_is_no_answer(opened: OpenWith, body: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=body)
 
     async with opened(answer) as (details, _):
-        assert_failed(await details.fetch("id-1"), Unavailable, "not the JSON expected")
+        assert_failed(await details.fetch("id-1"), InteractionUnavailable, "not the JSON expected")
 
 
 async def test_a_redirect_is_not_followed_as_the_token_would_go_along(opened: OpenWith) -> None:
     async with opened(always(302, {}, {"Location": "/api/elsewhere"})) as (details, requests):
-        assert_failed(await details.fetch("id-1"), Unavailable, "302")
+        assert_failed(await details.fetch("id-1"), InteractionUnavailable, "302")
         assert len(requests) == 1
 
 

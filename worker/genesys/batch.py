@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from worker.errors import AttemptError
+from worker.errors import AttemptError, Unavailable
 from worker.genesys.answer import Suspect
 from worker.ports import Details
 
@@ -64,10 +64,11 @@ class Batch:
         for part in self.rest:
             yield from part
 
-    def resolve_all(self, error: AttemptError) -> None:
-        """End all that is left of the batch."""
+    def end_in_doubt(self) -> None:
+        """End the calls whose last request failed, where looking for the id at fault is of no use: nobody may ask."""
         for call in self.all_calls():
-            call.resolve(error)
+            if call.error is not None:
+                call.resolve(Unavailable(str(call.error)))
 
     def drop_unawaited(self) -> bool:
         """Leave out the calls that nobody waits for, and go on to the next part when none is left; whether any is."""

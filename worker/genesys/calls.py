@@ -96,7 +96,9 @@ class Calls:
             call.resolve(call.error or RateLimited(f"no request allowance within {self._longest_wait:g} s"))
 
     def hold(self, now: float) -> None:
-        """Stop counting how long calls wait: nobody may ask."""
+        """Nobody may ask: stop counting how long calls wait, and end those of failed batches, which gather anew."""
+        for batch in self._again:
+            batch.end_in_doubt()
         for call in self._all():
             call.stop_waiting(now)
             call.since = now

@@ -253,12 +253,12 @@ class Batching:
                 else:
                     batch.token_refused = True
                     self._go_on(batch)
-            case Suspect(error=error):
-                if len(batch.calls) > 1 and not self._gate.may_ask:
-                    batch.resolve_all(Unavailable(str(error)))  # looking for the id at fault would be in vain
-                else:
-                    batch.bisect(answer)
+            case Suspect():
+                batch.bisect(answer)
+                if self._gate.may_ask:
                     self._go_on(batch)
+                else:
+                    batch.end_in_doubt()
             case Refused(error=error) | Unreachable(error=error):
                 self._end_part(batch, error)
             case _:
