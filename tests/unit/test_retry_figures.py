@@ -19,7 +19,7 @@ MEAN = {one: duration(one.mean) for one in (OUTAGE, APART, FAULT)}
 QUOTES = {
     "docs/one-event.md": [APART.text, OUTAGE.text, FAULT.text, of("Interaction.NotReady").text],
     "docs/runbook.md": [
-        f"held through an outage is retried for {MEAN[OUTAGE]} in the mean. "
+        f"held through an outage is retried for {MEAN[OUTAGE]} in the mean.",
         f"What fails alone is asked for alone for {MEAN[APART]}, what meets a fault of the worker has {MEAN[FAULT]}.",
         f"wait; the retries last {MEAN[OUTAGE]} in the mean",
     ],
@@ -27,7 +27,7 @@ QUOTES = {
     "docs/adr/0035-retriers-that-say-what-they-do.md": [OUTAGE.text, APART.text, FAULT.text, IN_ALL],
     "deploy/prometheus/rules/alerts.yml": [
         f"What cannot be held is retried for {MEAN[OUTAGE]} in the mean",
-        f"Retries last {MEAN[OUTAGE]} in the mean for an outage, {MEAN[APART]} for an interaction that fails alone, "
+        f"Retries last {MEAN[OUTAGE]} in the mean for an outage, {MEAN[APART]} for an interaction that fails alone,",
         f"{MEAN[FAULT]} for a fault of the worker.",
     ],
 }
