@@ -90,12 +90,13 @@ def _definition(text: str | None, settings: Settings) -> list[Finding]:
 def _version(tasks: list[dict[str, Any]]) -> Finding:
     """The definition that the tasks say they are; 0.1.0's says nothing."""
     name = "definition"
-    versions = [task.get("Parameters", {}).get("definition", 1) for task in tasks]
-    if all(isinstance(version, int) and version >= KNOWN_DEFINITION for version in versions):
-        return ok(name, f"{min(versions)}, which this version of the worker comes with")
+    told = [task.get("Parameters", {}).get("definition") for task in tasks]
+    version = min(one if isinstance(one, int) else 1 for one in told)
+    if version >= KNOWN_DEFINITION:
+        return ok(name, f"{version}; this version of the worker comes with {KNOWN_DEFINITION}")
     return failed(
         name,
-        f"the state machine's is {versions[0]}, this version of the worker comes with {KNOWN_DEFINITION}: what fails "
+        f"the state machine's is {version}, this version of the worker comes with {KNOWN_DEFINITION}: what fails "
         "alone is not set apart, and an outage that the worker cannot hold makes dead letters within the hour",
         "deploy deploy/state_machine.asl.json of this version; running executions end under the definition they "
         "started with",
