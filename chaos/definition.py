@@ -14,7 +14,7 @@ def shortened(
     longest_seconds: int = 2,
     look_seconds: int | None = None,
 ) -> str:
-    """`definition` with a heartbeat time-out of `heartbeat_seconds` and retries from `interval_seconds` on.
+    """`definition` with a heartbeat time-out of `heartbeat_seconds`, waits and retries from `interval_seconds` on.
 
     `look_seconds` is the first wait for a missing end, which is doubled each time as in the file; None: as the others.
     """
@@ -22,6 +22,8 @@ def shortened(
     for state in document["States"].values():
         if "HeartbeatSeconds" in state:
             state["HeartbeatSeconds"] = heartbeat_seconds
+        if state["Type"] == "Wait":
+            state["Seconds"] = min(interval_seconds, state["Seconds"])
         for retrier in state.get("Retry", ()):
             if look_seconds and "Interaction.Incomplete" in retrier["ErrorEquals"]:
                 retrier["IntervalSeconds"] = look_seconds

@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+from tools import retry_figures
 from tools.metrics_page import metrics_page
 from worker.settings import Settings
 
@@ -27,13 +28,19 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def _with_part(page: Path, begin: str, part: str, end: str) -> str:
+    """The page with `part` between the two lines."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    return f"{before}{begin}\n{part}\n{end}{after}"
+
+
 def outputs() -> dict[Path, str]:
     """The whole text of each file that has a generated part."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    before, _, rest = readme.partition(BEGIN)
-    after = rest.partition(END)[2]
+    readme, one_event = ROOT / "README.md", ROOT / "docs/one-event.md"
     return {
-        ROOT / "README.md": f"{before}{BEGIN}\n{settings_table()}\n{END}{after}",
+        readme: _with_part(readme, BEGIN, settings_table(), END),
+        one_event: _with_part(one_event, retry_figures.BEGIN, retry_figures.block(), retry_figures.END),
         ROOT / "docs/metrics.md": metrics_page(),
         PICTURE.with_suffix(".svg"): runpy.run_path(str(PICTURE))["drawing"](),
     }

@@ -1,6 +1,12 @@
 """docs/metrics.md, made from the table of series."""
 
+from tools.retry_figures import of
 from worker.telemetry.metrics import SERIES, Series
+
+_APART = of("Interaction.Unavailable").text
+_FAULT = of("States.ALL").text
+_NOT_READY = of("Interaction.NotReady").text
+_OUTAGE = of("Genesys.Unavailable").text
 
 _TOP = """\
 # Metrics
@@ -17,7 +23,7 @@ This page is written from the table in [`worker/telemetry/metrics.py`](../worker
 | --- | --- | --- | --- | --- |
 """
 
-_BOTTOM = """
+_BOTTOM = f"""
 Besides these there are the process's own: `process_cpu_seconds_total`, `process_resident_memory_bytes`,
 `process_open_fds`, `process_max_fds`, `process_start_time_seconds`, and `python_info`.
 
@@ -27,15 +33,15 @@ Besides these there are the process's own: `process_cpu_seconds_total`, `process
 | --- | --- | --- |
 | `succeeded` | the item is stored, or a newer one was there already | the execution ends |
 | `abandoned` | Step Functions had given the task up | another attempt is under way, or it was stopped |
-| `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for hours |
-| `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | tries again for about 25 minutes |
+| `Genesys.RateLimited` | the rate limit frees up later than a slot waits | tries again, for days |
+| `Interaction.NotReady` | Genesys Cloud does not know the interaction yet | {_NOT_READY}; NotFound comes before |
 | `Interaction.Incomplete` | stored, and the details lack their end | looks again, a few times; then it is a success |
 | `Worker.Draining` | the worker shut down and handed the task back | another worker takes it at once |
-| `Interaction.Unavailable` | its request fails while others succeed | 12 retries, then a dead letter |
-| `Genesys.Unavailable` | no usable answer from Genesys Cloud | about half an hour of retries, then a dead letter |
+| `Interaction.Unavailable` | its request fails while others succeed | asks for it alone, {_APART}; then a dead letter |
+| `Genesys.Unavailable` | Genesys Cloud does not answer; the task could not be held | {_OUTAGE}; then a dead letter |
 | `Genesys.Unauthorized` | Genesys Cloud refuses the credentials, the role or the address | the same |
 | `Store.Unavailable` | DynamoDB did not confirm the item | the same |
-| `Worker.Unexpected` | a fault in the worker; the log line `attempt_unexpected` has the frames | the same |
+| `Worker.Unexpected` | a fault in the worker; the log (`attempt_unexpected`) has it | {_FAULT}; then a dead letter |
 | `Interaction.NotFound` | still unknown after `NOT_FOUND_AFTER_SECONDS` | a dead letter at once |
 | `Interaction.Invalid` | the task's input, or the details, can never be processed | a dead letter at once |
 """

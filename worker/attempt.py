@@ -18,9 +18,15 @@ from worker.outcomes import Failed, Outcome, Succeeded
 from worker.ports import ActivityTask, DetailsSource, Kept, Metrics, Store
 from worker.record import Freshness, Known, should_look_again
 
+KNOWN_DEFINITION = 3
+"""The definition of the state machine that this version comes with: the first that sets suspects apart. Under an older
+one `Interaction.Unavailable` takes the retrier for whatever has no name, and no task says `alone`."""
+
 _KNOWS_INCOMPLETE = 2
 """The first definition of the state machine that knows Interaction.Incomplete. An older one would make it a dead letter
 after its retries, and executions go on under the definition that they started with."""
+
+_WHY_UNKNOWN = "deleted, of another organisation, or in a division that the OAuth client's role does not cover"
 
 log = structlog.get_logger()
 
@@ -120,7 +126,7 @@ class Attempts:
             case Failed(NotReady() as error) if task.entered is not None:
                 age = self._clock.time() - task.entered.timestamp()
                 if age >= self._not_found_after_seconds:
-                    return Failed(NotFound(f"{error} (still unknown after {age:.0f} s)"))
+                    return Failed(NotFound(f"{error} (still unknown after {age:.0f} s): {_WHY_UNKNOWN}"))
         return outcome
 
 

@@ -85,7 +85,7 @@ resource "aws_cloudwatch_event_rule" "unfinished" {
 locals {
   errors_with_letter = [
     "Genesys.RateLimited", "Genesys.Unauthorized", "Genesys.Unavailable",
-    "Interaction.NotReady", "Interaction.NotFound", "Interaction.Invalid",
+    "Interaction.NotReady", "Interaction.NotFound", "Interaction.Invalid", "Interaction.Unavailable",
     "Store.Unavailable", "Worker.Draining", "Worker.Unexpected",
     "States.Timeout", "States.HeartbeatTimeout",
   ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_stepfunctions import SFNClient
 
 ORDINARY_ATTEMPTS = 12
-"""MaxAttempts of the last retrier: how often an outage is tried again."""
+"""How often an ordinary failure is tried again: MaxAttempts of the last retrier, and what a suspect has in all."""
 
 INCOMPLETE_ATTEMPTS = 6
 """MaxAttempts of the retrier for a missing end."""
@@ -110,7 +110,7 @@ class StateMachineConformance:
             "eventId": "event-1",
             "executionArn": arn,
             "retryCount": 0,
-            "definition": 2,
+            "definition": 3,
         }
         await engine.sfn.send_task_success(taskToken=task.token, output='{"written": true}')
         assert (await engine.ended(arn))["status"] == "SUCCEEDED"
@@ -122,38 +122,70 @@ class StateMachineConformance:
         await engine.fail_next(error)
         description = await engine.ended(arn)
         assert (description["status"], description["error"], description["cause"]) == ("FAILED", error, "the cause")
-        assert await engine.dead_letters() == [
-            (
-                {
-                    "interactionId": "interaction-1",
-                    "eventType": "customer.end",
-                    "timestamp": "2026-03-01T10:00:00.000Z",
-                    "eventId": "event-1",
-                    "error": {"Error": error, "Cause": "the cause"},
-                    "executionArn": arn,
-                },
-                error,
-            )
-        ]
+        assert await engine.dead_letters() == [_letter(arn, error)]
+
+    @pytest.mark.parametrize("error", ["Interaction.Invalid", "Interaction.NotFound"])
+    async def test_a_rejected_suspect_is_a_dead_letter_at_once(self, engine: Engine, error: str) -> None:
+        arn = await engine.start()
+        await engine.fail_next("Interaction.Unavailable")
+        await engine.fail_next(error)
+        assert (await engine.ended(arn))["error"] == error
+        assert await engine.dead_letters() == [_letter(arn, error)]
 
     @pytest.mark.timeout(180)
     async def test_only_real_failures_burn_ordinary_attempts_and_an_exhausted_one_is_a_dead_letter(
         self, engine: Engine
     ) -> None:
         arn = await engine.start()
-        patient = ["Genesys.RateLimited", "Worker.Draining", "Interaction.NotReady"]
-        for count, error in enumerate([*patient, *["Store.Unavailable"] * ORDINARY_ATTEMPTS]):
+        patient = ["Genesys.RateLimited", "Worker.Draining", "Interaction.NotReady", "Store.Unavailable"]
+        for count, error in enumerate([*patient, *["Worker.Unexpected"] * ORDINARY_ATTEMPTS]):
             task = await engine.fail_next(error)
             assert task.input["retryCount"] == count
         assert (await engine.sfn.describe_execution(executionArn=arn))["status"] == "RUNNING"
-        await engine.fail_next("Store.Unavailable")
-        assert (await engine.ended(arn))["error"] == "Store.Unavailable"
+        await engine.fail_next("Worker.Unexpected")
+        assert (await engine.ended(arn))["error"] == "Worker.Unexpected"
         [(letter, reason)] = await engine.dead_letters()
-        assert (letter["executionArn"], letter["error"]["Error"], reason) == (arn, *["Store.Unavailable"] * 2)
+        assert (letter["executionArn"], letter["error"]["Error"], reason) == (arn, *["Worker.Unexpected"] * 2)
 
-    async def test_a_missing_end_is_looked_for_again_and_is_no_failure(self, engine: Engine) -> None:
+    @pytest.mark.timeout(180)
+    async def test_an_outage_burns_no_ordinary_attempts(self, engine: Engine) -> None:
         arn = await engine.start()
+        outage = ["Genesys.Unavailable", "Genesys.Unauthorized", "Store.Unavailable"]
+        for error in outage * 5:
+            task = await engine.fail_next(error)
+            assert "alone" not in task.input
+        await _succeed_next(engine, arn)
+
+    @pytest.mark.timeout(180)
+    async def test_a_suspect_is_asked_for_alone_and_an_exhausted_one_is_a_dead_letter(self, engine: Engine) -> None:
+        arn = await engine.start()
+        first = await engine.fail_next("Interaction.Unavailable")
+        assert "alone" not in first.input
+        for count in range(ORDINARY_ATTEMPTS - 1):
+            again = await engine.fail_next("Interaction.Unavailable")
+            assert (again.input.pop("alone"), again.input.pop("retryCount")) == (True, count)
+            assert again.input.pop("enteredTime") > first.input["enteredTime"], "lateness counts anew"
+            assert again.input.items() <= first.input.items(), "the Catch keeps the input"
+        assert (await engine.sfn.describe_execution(executionArn=arn))["status"] == "RUNNING"
+        await engine.fail_next("Interaction.Unavailable")
+        assert (await engine.ended(arn))["error"] == "Interaction.Unavailable"
+        assert await engine.dead_letters() == [_letter(arn, "Interaction.Unavailable")]
+
+    async def test_what_says_not_now_burns_no_attempt_of_a_suspect_and_keeps_it_apart(self, engine: Engine) -> None:
+        arn = await engine.start()
+        await engine.fail_next("Worker.Draining")
+        await engine.fail_next("Interaction.Unavailable")
+        for error in ("Worker.Draining", "Genesys.RateLimited", "Interaction.NotReady", "Store.Unavailable"):
+            assert (await engine.fail_next(error)).input["alone"] is True
+        await _succeed_next(engine, arn, alone=True)
+
+    @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+    async def test_a_missing_end_is_looked_for_again_and_is_no_failure(self, engine: Engine, alone: bool) -> None:
+        arn = await engine.start()
+        if alone:
+            await engine.fail_next("Interaction.Unavailable")
         first = await engine.fail_next("Interaction.Incomplete")
+        assert ("alone" in first.input) is alone
         for count in range(1, INCOMPLETE_ATTEMPTS + 1):
             again = await engine.fail_next("Interaction.Incomplete")
             assert again.input["retryCount"] == count
@@ -188,6 +220,16 @@ class HeartbeatConformance:
         description = await engine.ended(arn)
         assert json.loads(description["output"]) == {"written": True}
 
+    async def test_a_missed_heartbeat_sets_nothing_apart_and_brings_back_what_is(self, engine: Engine) -> None:
+        arn = await engine.start()
+        await engine.take()
+        assert "alone" not in (await engine.fail_next("Interaction.Unavailable")).input
+        lost = await engine.take()
+        again = await engine.take()
+        assert lost.input["alone"] is again.input["alone"] is True
+        await engine.sfn.send_task_success(taskToken=again.token, output='{"written": true}')
+        assert (await engine.ended(arn))["status"] == "SUCCEEDED"
+
     async def test_heartbeats_keep_the_work(self, engine: Engine) -> None:
         arn = await engine.start()
         task = await engine.take()
@@ -196,6 +238,27 @@ class HeartbeatConformance:
             await engine.sfn.send_task_heartbeat(taskToken=task.token)
         await engine.sfn.send_task_success(taskToken=task.token, output='{"written": true}')
         assert (await engine.ended(arn))["status"] == "SUCCEEDED"
+
+
+def _letter(arn: str, error: str) -> tuple[dict[str, Any], str]:
+    """The dead letter of an interaction that ended under `error`."""
+    body = {
+        "interactionId": "interaction-1",
+        "eventType": "customer.end",
+        "timestamp": "2026-03-01T10:00:00.000Z",
+        "eventId": "event-1",
+        "error": {"Error": error, "Cause": "the cause"},
+        "executionArn": arn,
+    }
+    return body, error
+
+
+async def _succeed_next(engine: Engine, arn: str, *, alone: bool = False) -> None:
+    task = await engine.take()
+    assert ("alone" in task.input) is alone
+    await engine.sfn.send_task_success(taskToken=task.token, output='{"written": true}')
+    assert (await engine.ended(arn))["status"] == "SUCCEEDED"
+    assert await engine.dead_letters() == []
 
 
 async def _until_the_dead_letter_was_refused(engine: Engine, arn: str) -> None:

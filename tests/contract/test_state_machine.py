@@ -11,7 +11,7 @@ from worker.local.emulator import Emulator
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """One of its own, in which half an hour of retries passes in two seconds."""
+    """One of its own, in which an hour of waits passes in four seconds."""
     with Emulator(wait_scale=0.001) as emulator:
         yield emulator
 

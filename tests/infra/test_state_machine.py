@@ -1,6 +1,8 @@
 """The state machine file, by two validators that find different things, and what neither looks at."""
 
+import copy
 import json
+import re
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,10 @@ from typing import Any
 import pytest
 from annotated_types import Le
 
+from tests.support.samples import task
 from tests.support.tools import ROOT, run, tool
+from worker.attempt import KNOWN_DEFINITION, read_task
+from worker.errors import ERROR_NAMES
 from worker.local.bootstrap import state_machine_definition
 from worker.settings import Settings
 
@@ -55,8 +60,12 @@ def test_a_catch_keeps_the_input() -> None:
             assert catcher["ResultPath"] != "$", f"{name}: the dead letter would not say which interaction it was"
 
 
-def test_an_interaction_without_an_end_is_looked_at_for_as_long_as_can_be_set_and_is_no_failure() -> None:
-    state = _states()["ProcessInteraction"]
+TASKS = ("ProcessInteraction", "ProcessAlone")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_interaction_without_an_end_is_looked_at_for_as_long_as_can_be_set_and_is_no_failure(name: str) -> None:
+    state = _states()[name]
     (retrier,) = (one for one in state["Retry"] if "Interaction.Incomplete" in one["ErrorEquals"])
     waits = [
         min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** index, retrier["MaxDelaySeconds"])
@@ -65,8 +74,55 @@ def test_an_interaction_without_an_end_is_looked_at_for_as_long_as_can_be_set_an
     (longest,) = (limit.le for limit in Settings.model_fields["final_wait_seconds"].metadata if isinstance(limit, Le))
     assert sum(waits) >= longest
     assert sum(wait < FINAL_WAIT for wait in accumulate(waits)) + 2 == 4, "looks at the default of FINAL_WAIT_SECONDS"
-    catcher = next(one for one in state["Catch"] if {"Interaction.Incomplete", "States.ALL"} & set(one["ErrorEquals"]))
-    assert _states()[catcher["Next"]]["Type"] == "Succeed"
+    assert _states()[_caught(state, "Interaction.Incomplete")]["Type"] == "Succeed"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_name_that_the_worker_reports_is_retried_by_the_way(name: str) -> None:
+    """Only a fault of the worker falls through to the last retrier, which knows nothing of what it retries."""
+    named = {error for retrier in _states()[name]["Retry"] for error in retrier["ErrorEquals"]}
+    assert ERROR_NAMES - named == {"Worker.Unexpected"}
+
+
+def test_the_file_says_which_definition_the_worker_knows() -> None:
+    assert {_states()[name]["Parameters"]["definition"] for name in TASKS} == {KNOWN_DEFINITION}
+
+
+def test_what_fails_alone_and_nothing_else_is_set_apart() -> None:
+    states = _states()
+    first = states["ProcessInteraction"]
+    ends = {error: _caught(first, error) for error in {*ERROR_NAMES, "States.HeartbeatTimeout", "States.Timeout"}}
+    apart = {error for error, following in ends.items() if following not in {"NameExecution", "StoredWithoutEnd"}}
+    assert apart == {"Interaction.Unavailable"}
+    wait = states[ends["Interaction.Unavailable"]]
+    assert (wait["Type"], wait["Next"]) == ("Wait", "ProcessAlone")
+    assert read_task(task(**states["ProcessAlone"]["Parameters"])).alone
+    assert not read_task(task(**first["Parameters"])).alone
+
+
+def test_both_tasks_differ_in_nothing_but_what_setting_apart_is() -> None:
+    first, second = (copy.deepcopy(_states()[name]) for name in TASKS)
+    del second["Parameters"]["alone"]
+    for state in (first, second):
+        state["Comment"] = ""
+        for retrier in state["Retry"]:
+            if {"Genesys.RateLimited", "Worker.Draining", "Interaction.Unavailable"} & set(retrier["ErrorEquals"]):
+                retrier.clear()  # fewer for the second, so that both fit into one history
+        state["Catch"] = [one for one in state["Catch"] if "Interaction.Unavailable" not in one["ErrorEquals"]]
+    assert first == second
+
+
+def test_a_failed_execution_that_has_its_letter_gets_no_second_one() -> None:
+    """The rule `broken` sends on what failed under any other name."""
+    text = (ROOT / "deploy" / "terraform" / "events.tf").read_text()
+    (listed,) = re.findall(r"errors_with_letter = \[(.*?)\]", text, re.DOTALL)
+    names = set(re.findall(r'"([^"]+)"', listed))
+    assert names == {*ERROR_NAMES, "States.Timeout", "States.HeartbeatTimeout"} - {"Interaction.Incomplete"}
+
+
+def _caught(state: dict[str, Any], error: str) -> str:
+    """The state that follows once `error` is retried no more."""
+    return str(next(one["Next"] for one in state["Catch"] if {error, "States.ALL"} & set(one["ErrorEquals"])))
 
 
 def _states() -> dict[str, dict[str, Any]]:

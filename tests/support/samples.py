@@ -51,6 +51,6 @@ def task(token: str = "token-1", **fields: Any) -> ActivityTask:  # noqa: S107
         "executionStartTime": "2026-03-01T09:30:00.000Z",
         "enteredTime": "2026-03-01T10:00:00.000Z",
         "retryCount": 0,
-        "definition": 2,
+        "definition": 3,
     }
     return ActivityTask(token, json.dumps(document | fields))

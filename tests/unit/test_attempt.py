@@ -216,6 +216,17 @@ async def test_an_interaction_unknown_for_long_is_not_found() -> None:
     assert (await rig.run(enteredTime=None, executionStartTime=None)).label == "Interaction.NotReady"
 
 
+async def test_what_is_not_found_says_why_that_can_be() -> None:
+    rig = Rig(not_found_after_seconds=300)
+    rig.fail_with(errors.NotReady("not in the answer"))
+    outcome = await rig.run()
+    assert isinstance(outcome, Failed)
+    assert str(outcome.error) == (
+        "not in the answer (still unknown after 300 s): "
+        "deleted, of another organisation, or in a division that the OAuth client's role does not cover"
+    )
+
+
 async def test_a_redrive_or_an_old_definition_does_not_change_from_when_an_unknown_interaction_is_late() -> None:
     rig = Rig(not_found_after_seconds=300)
     rig.fail_with(errors.NotReady("not in the answer"))
@@ -284,6 +295,15 @@ async def test_what_failed_before_is_asked_for_alone() -> None:
     assert rig.details.asked_alone == rig.details.asked
     await rig.attempts.make(read_task(task(alone="yes")))
     assert len(rig.details.asked_alone) == 1
+
+
+@pytest.mark.parametrize("definition", [None, 1, 2, 3, 4])
+async def test_a_failure_of_this_interaction_alone_is_told_under_every_definition(definition: int | None) -> None:
+    """Those before 3 have no retrier of that name: it takes their last one, and then it is a dead letter too."""
+    rig = Rig()
+    rig.fail_with(errors.InteractionUnavailable("503"))
+    assert (await rig.run(definition=definition)).label == "Interaction.Unavailable"
+    assert rig.details.asked_alone == []
 
 
 async def test_a_plain_input_without_context_is_enough() -> None:

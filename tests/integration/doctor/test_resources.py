@@ -160,6 +160,34 @@ async def test_heartbeats_that_do_not_fit_the_definition_are_named(
 
 
 @pytest.mark.usefixtures("healthy")
+async def test_the_heartbeats_of_every_task_that_names_the_activity_are_compared(stack: Stack) -> None:
+    sfn, arn = stack.clients.stepfunctions, stack.settings["STATE_MACHINE_ARN"]
+    definition = json.loads((await sfn.describe_state_machine(stateMachineArn=arn))["definition"])
+    definition["States"]["ProcessAlone"]["HeartbeatSeconds"] = 30
+    await sfn.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
+    found = await faults()
+    assert set(found) == {"heartbeats"}
+    assert "(30)" in found["heartbeats"].text
+
+
+@pytest.mark.parametrize("older", [2, None])
+@pytest.mark.usefixtures("healthy")
+async def test_a_definition_of_an_older_version_is_named(older: int | None, stack: Stack) -> None:
+    sfn, arn = stack.clients.stepfunctions, stack.settings["STATE_MACHINE_ARN"]
+    definition = json.loads((await sfn.describe_state_machine(stateMachineArn=arn))["definition"])
+    states = definition["States"]
+    del states["ProcessAlone"], states["SetApart"], states["ProcessInteraction"]["Catch"][1]
+    states["ProcessInteraction"]["Parameters"].pop("definition")
+    if older:
+        states["ProcessInteraction"]["Parameters"]["definition"] = older
+    await sfn.update_state_machine(stateMachineArn=arn, definition=json.dumps(definition))
+    found = await faults()
+    assert set(found) == {"definition"}
+    assert f"is {older or 1}, this version of the worker comes with 3" in found["definition"].text
+    assert "state_machine.asl.json" in found["definition"].fix
+
+
+@pytest.mark.usefixtures("healthy")
 async def test_a_definition_that_sends_its_dead_letters_elsewhere_is_named(stack: Stack) -> None:
     sfn, arn = stack.clients.stepfunctions, stack.settings["STATE_MACHINE_ARN"]
     definition = (await sfn.describe_state_machine(stateMachineArn=arn))["definition"]

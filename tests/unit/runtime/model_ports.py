@@ -112,7 +112,7 @@ class Ports:
             execution.deadline = self.world.loop.now + HEARTBEAT_TIMEOUT
             if self.stopping:
                 self.taken_while_stopping.add(execution.token)
-            context = {"enteredTime": utc_text(execution.started_at), "definition": 2}
+            context = {"enteredTime": utc_text(execution.started_at), "definition": 3}
             return ActivityTask(execution.token, json.dumps(execution.event.execution_input() | context))
 
         task: ActivityTask | None = await self.world.call(self, "poll", act)

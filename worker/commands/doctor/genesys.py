@@ -14,6 +14,10 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 """An interaction id that no interaction has."""
 
 
+_ANSWERS = "answers, and lets the client read details; in which divisions is not checked"
+"""No request tells: an interaction of a division that the role does not cover is as unknown as one that never was."""
+
+
 async def check_genesys(clock: Clock, settings: Settings) -> list[Finding]:
     """A login, and one request for the details of an interaction that does not exist."""
     if "activity" not in settings.roles:
@@ -50,9 +54,9 @@ def _api(base: str, answer: Answer, *, alone: bool) -> Finding:
     name = "Genesys API"
     match answer:
         case Answered():
-            return ok(name, f"{base} answers, and lets the client read details")
+            return ok(name, f"{base} {_ANSWERS}")
         case Suspect(error=NotReady()) if alone:
-            return ok(name, f"{base} answers, and lets the client read details")
+            return ok(name, f"{base} {_ANSWERS}")
         case Throttled(detail=detail):
             return skipped(name, f"not checked: {detail}; somebody uses up the client's rate limit")
         case TokenRefused(detail=detail):
@@ -73,7 +77,7 @@ def _api_fix(status: int) -> str:
     if status == HTTPStatus.FORBIDDEN:
         return (
             "give the OAuth client a role with analytics:conversationDetail:view, or for /api/v2/conversations with "
-            "conversation:communication:view, in the division of the interactions"
+            "conversation:communication:view, in every division whose interactions it has to read"
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "Genesys Cloud has a fault: see its status page and try again"

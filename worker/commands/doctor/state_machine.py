@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from worker.attempt import KNOWN_DEFINITION
 from worker.aws.errors import Kind
 from worker.aws.inspection import CallFailedError, Inspection
 from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
@@ -14,7 +15,7 @@ _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".aws", ".api.aws")
 
 
 async def check_state_machine(inspection: Inspection, settings: Settings) -> list[Finding]:
-    """The state machine: there, STANDARD, and its activity, heartbeats and dead-letter queue those of the settings."""
+    """The state machine: there, STANDARD, of this version, and what it names is what the settings name."""
     name = "state machine"
     start = "states:StartExecution"
     try:
@@ -78,7 +79,28 @@ def _definition(text: str | None, settings: Settings) -> list[Finding]:
                 "set ACTIVITY_ARN to the activity in the definition, or deploy the definition with this one",
             )
         ]
-    return [_heartbeats(name, tasks[0], settings), _dead_letters(definition, settings)]
+    heartbeats = [_heartbeats(name, task, settings) for task in tasks]
+    return [
+        next((found for found in heartbeats if found.status == "FAILED"), heartbeats[0]),
+        _version(tasks),
+        _dead_letters(definition, settings),
+    ]
+
+
+def _version(tasks: list[dict[str, Any]]) -> Finding:
+    """The definition that the tasks say they are; 0.1.0's says nothing."""
+    name = "definition"
+    told = [task.get("Parameters", {}).get("definition") for task in tasks]
+    version = min(one if isinstance(one, int) else 1 for one in told)
+    if version >= KNOWN_DEFINITION:
+        return ok(name, f"{version}; this version of the worker comes with {KNOWN_DEFINITION}")
+    return failed(
+        name,
+        f"the state machine's is {version}, this version of the worker comes with {KNOWN_DEFINITION}: what fails "
+        "alone is not set apart, and an outage that the worker cannot hold makes dead letters within the hour",
+        "deploy deploy/state_machine.asl.json of this version; running executions end under the definition they "
+        "started with",
+    )
 
 
 def _heartbeats(name: str, task: dict[str, Any], settings: Settings) -> Finding:
