@@ -162,6 +162,7 @@ class _Service:
             fresh=freshness(settings),
             not_found_after_seconds=settings.not_found_after_seconds,
             clock=self._clock,
+            open_since=lambda: fleet.gate.open_since,
         )
         slots = self._slots = Slots(
             aws.activity,

@@ -4,7 +4,7 @@ Nothing here knows AWS or HTTP, and nothing here retries: the state machine deci
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -72,7 +72,10 @@ class Attempts:
         fresh: Freshness,
         not_found_after_seconds: float,
         clock: Clock,
+        open_since: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`open_since`: when an outage or a pause last ended (seconds since the epoch); lateness counts from then."""
+        self._open_since = open_since
         self._details = details
         self._store = store
         self._metrics = metrics
@@ -118,13 +121,17 @@ class Attempts:
         if task.entered is None or task.definition < _KNOWS_INCOMPLETE:
             return False
         now = datetime.fromtimestamp(self._clock.time(), UTC)
-        return should_look_again(known, event, self._fresh, entered=task.entered, now=now)
+        return should_look_again(known, event, self._fresh, entered=self._counts_from(task.entered), now=now)
+
+    def _counts_from(self, entered: datetime) -> datetime:
+        """When lateness begins: Genesys Cloud catches up after an outage, and nothing was asked during it."""
+        return max(entered, datetime.fromtimestamp(self._open_since(), UTC))
 
     def _judge_lateness(self, task: Task, outcome: Outcome) -> Outcome:
         """Analytics is late, within a bound; an interaction still unknown after it does not exist."""
         match outcome:
             case Failed(NotReady() as error) if task.entered is not None:
-                age = self._clock.time() - task.entered.timestamp()
+                age = self._clock.time() - self._counts_from(task.entered).timestamp()
                 if age >= self._not_found_after_seconds:
                     return Failed(NotFound(f"{error} (still unknown after {age:.0f} s): {_WHY_UNKNOWN}"))
         return outcome

@@ -44,7 +44,9 @@ class Rig:
             fresh=FRESH,
             not_found_after_seconds=not_found_after_seconds,
             clock=FixedClock(),
+            open_since=lambda: self.open_since,
         )
+        self.open_since = 0.0
 
     def find(self, details: Details) -> None:
         async def answer(_: str) -> Details:
@@ -287,6 +289,16 @@ def test_every_error_name_is_known_to_the_contract() -> None:
         "Worker.Draining",
         "Worker.Unexpected",
     } == errors.ERROR_NAMES
+
+
+async def test_time_before_the_end_of_an_outage_is_not_lateness() -> None:
+    rig = Rig(not_found_after_seconds=200)
+    rig.fail_with(errors.NotReady("not yet"))
+    assert (await rig.run()).label == "Interaction.NotFound", "five minutes after the state was entered"
+    rig.open_since = NOW.timestamp() - 100
+    assert (await rig.run()).label == "Interaction.NotReady"
+    rig.open_since = NOW.timestamp() - 200
+    assert (await rig.run()).label == "Interaction.NotFound"
 
 
 async def test_what_failed_before_is_asked_for_alone() -> None:

@@ -20,6 +20,9 @@ DependencyName = Literal["genesys", "store"]
 Probe = Callable[[], Awaitable[object]]
 """Sends one request that changes nothing. What came of it the dependency is told as of every other request."""
 
+SUSPECT_SECONDS = 120.0
+"""How old the last answer may be when a suspect fails again: as long as an outage may last that it does not notice."""
+
 log = structlog.get_logger()
 
 
@@ -49,7 +52,7 @@ class Dependency:
         self._metrics = metrics
         self._clock = clock
         self._poke = poke
-        self._answered_send = float("-inf")
+        self._answered_send = self._answered_at = float("-inf")
         self._reopened: float | None = None
         self._changed = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
@@ -60,6 +63,15 @@ class Dependency:
     def closed(self) -> bool:
         """Whether this worker holds back because of it."""
         return self.view.closure is not None or self.view.alone is not None
+
+    @property
+    def others_work(self) -> bool:
+        """Whether only this worker holds back: what waits here is better off with others."""
+        return self.view.alone is not None and self.view.alone.others_work
+
+    async def changed(self) -> None:
+        """Until more is known of it."""
+        await self._changed.wait()
 
     @property
     def owes_opening(self) -> bool:
@@ -77,13 +89,19 @@ class Dependency:
         An answer to what was sent before the first failure says nothing of the time after it.
         """
         self._answered_send = max(self._answered_send, sent_at)
+        self._answered_at = self._clock.monotonic()
         view = self.view
         if (view.row.failures and sent_at >= view.row.since) or self.closed or view.doubt is not None:
             self.view = replace(view, row=Row(), answered_at=self._clock.monotonic())
             self._tell()
 
-    def failed(self, error: str, detail: str, *, probe: bool = False) -> None:
-        """A request failed with the error of this name, and it may be the dependency's fault."""
+    def failed(self, error: str, detail: str, *, probe: bool = False, suspect: bool = False) -> None:
+        """A request failed with the error of this name, and it may be the dependency's fault.
+
+        A `suspect` has failed before while others succeeded: it raises no doubt where anything was answered lately.
+        """
+        if suspect and not self.view.row.failures and self._clock.monotonic() - self._answered_at < SUSPECT_SECONDS:
+            return
         row = self.view.row.failed(self._clock.monotonic(), error, detail, probe=probe)
         self.view = replace(self.view, row=row)
         self._tell()
@@ -92,7 +110,7 @@ class Dependency:
         """What the failure that was just reported means; waits for as long as that is not known, or an outage lasts."""
         failed_at, held = self._clock.monotonic(), False
         while True:
-            if self.view.alone is not None and self.view.alone.others_work:
+            if self.others_work:
                 return Verdict.HAND_BACK
             if self.closed:
                 held = True
@@ -100,7 +118,7 @@ class Dependency:
                 return Verdict.ASK_AGAIN
             elif self._answered_send > failed_at or not self.view.row.failures:
                 return Verdict.ITS_OWN
-            await self._changed.wait()
+            await self.changed()
 
     def start_probe(self) -> None:
         """Send a probe beside everything else; one at a time."""

@@ -47,6 +47,9 @@ class Gate:
         self._pause_ends = 0.0
         self._poked = asyncio.Event()
         self._read_at = float("-inf")
+        self._looked = False
+        self._was_open = True
+        self._open_since = 0.0
         self._opened = asyncio.Event()
         self.rests: Callable[[], bool] = lambda: False
         """Whether the fleet was told to wait so long that polling for more is of no use."""
@@ -68,9 +71,17 @@ class Gate:
         return self.paused or any(dependency.closed for dependency in self._dependencies)
 
     @property
+    def open_since(self) -> float:
+        """When this worker last saw the end of an outage or a pause (seconds since the epoch); 0: it saw none.
+
+        Time before it was nobody's fault: it does not count as lateness.
+        """
+        return self._open_since
+
+    @property
     def may_ask(self) -> bool:
         """Whether a request may be sent now that is no probe."""
-        return not self.closed and not any(dependency.is_doubtful for dependency in self._dependencies)
+        return self._looked and not self.closed and not any(dependency.is_doubtful for dependency in self._dependencies)
 
     @property
     def may_fetch(self) -> bool:
@@ -87,6 +98,10 @@ class Gate:
         try:
             while True:
                 await self._round()
+                self._looked = True
+                if not self._was_open and not self.closed:
+                    self._open_since = self._clock.time()
+                self._was_open = not self.closed
                 if self.may_ask:
                     self._opened.set()
                     self._opened = asyncio.Event()

@@ -10,7 +10,8 @@ from enum import Enum, auto
 from worker.fleet.gate_record import Closure, probe_interval
 
 ENOUGH_FAILURES = 10
-"""So many in a row, when half of all requests fail, are one row in a thousand; and then all workers must have one."""
+"""In a row. Where half of all requests fail one row in a thousand is so long, and while other workers are heard it must
+go on. A worker that stands alone has twice as many."""
 
 FEW_FAILURES = 3
 SLOW_SECONDS = 15.0
@@ -59,13 +60,10 @@ class Row:
         """With a probe on its way."""
         return replace(self, probed_at=now)
 
-    def is_enough(self, now: float) -> bool:
-        """Whether so much failed that this worker sends nothing more but probes."""
-        return self.failures >= ENOUGH_FAILURES or (self.failures >= FEW_FAILURES and now - self.since >= SLOW_SECONDS)
-
-    def tells_an_outage(self, now: float) -> bool:
-        """Whether all this worker sees is an outage."""
-        return self.is_enough(now) and self.probes > 0
+    def is_enough(self, now: float, *, times: int = 1) -> bool:
+        """Whether so much failed, or so many times as much, that this worker sends nothing more but probes."""
+        slowly = self.failures >= times * FEW_FAILURES and now - self.since >= times * SLOW_SECONDS
+        return self.failures >= times * ENOUGH_FAILURES or slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +146,13 @@ def _in_doubt(view: View, me: str, now: float, *, doubted: bool) -> Step:
     row = view.row
     if not row.failures or now - row.since < QUIET_SECONDS:
         return Step.NOTHING
-    if not row.tells_an_outage(now):
-        return Step.PROBE if now - row.probed_at >= PROBE_SECONDS else Step.NOTHING
-    if view.doubt is None:
-        return Step.STAND_ALONE if doubted else Step.DOUBT
-    stands_for = now - view.doubt_at
-    if (view.doubt == me and stands_for >= HEARING_SECONDS) or stands_for >= STALE_DOUBT_SECONDS:
-        return Step.CLOSE
-    return Step.NOTHING
+    if row.is_enough(now) and row.probes:
+        if view.doubt is not None:
+            stands_for = now - view.doubt_at
+            if stands_for >= (HEARING_SECONDS if view.doubt == me else STALE_DOUBT_SECONDS):
+                return Step.CLOSE
+        elif not doubted:
+            return Step.DOUBT
+        elif row.is_enough(now, times=2):
+            return Step.STAND_ALONE
+    return Step.PROBE if now - row.probed_at >= PROBE_SECONDS else Step.NOTHING

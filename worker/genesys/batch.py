@@ -17,6 +17,8 @@ class Call:
     interaction_id: str
     since: float
     """When it began to wait for a permit (seconds since the epoch)."""
+    alone: bool = False
+    """It failed before, and shares no request with what did not."""
     waited: float = 0.0
     """Seconds for which it waited for permits before that. Requests under way, and time held, do not count."""
     error: AttemptError | None = None
@@ -57,6 +59,11 @@ class Batch:
     """Of a made-up id, to see whether Genesys Cloud answers: sent while nothing else is."""
     token_refused: bool = False
     """Whether these calls were refused for their token once already."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is of a call that failed before."""
+        return any(call.alone for call in self.calls)
 
     def all_calls(self) -> Iterator[Call]:
         """Those of the next request and of the parts after it."""

@@ -45,7 +45,7 @@ class Calls:
         `alone` is for what failed before: it shares no request with what did not.
         """
         line = self._alone if alone and self._size > 1 else self._waiting
-        return line.setdefault(interaction_id, Call(interaction_id, now))
+        return line.setdefault(interaction_id, Call(interaction_id, now, alone))
 
     def add_probe(self, call: Call) -> None:
         """Let a call for a made-up id wait."""

@@ -150,11 +150,12 @@ class Batching:
 
     async def _next_batch(self) -> Batch | None:
         """What the next request asks for, once it may be sent; None when nothing waits any more."""
-        await self._hold()
+        if not self._gate.may_ask and not self._calls.has_probe:
+            await self._hold()
         token = await self._tokens.get()  # before the permit, which would be late after a login
         if isinstance(token, LoginFailed):
             if token.pause_seconds is None:
-                self._fail(token.error, probe=self._calls.has_probe)
+                self._genesys.failed(token.error.name, str(token.error), probe=self._calls.has_probe)
                 self._calls.fail(token.error)
                 return None
             await self._allowance.pause(token.pause_seconds)
@@ -165,16 +166,18 @@ class Batching:
         return self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
 
     async def _hold(self) -> None:
-        """Until the gate is open, or a probe waits."""
-        if self._gate.may_ask or self._calls.has_probe:
-            return
+        """Until the gate is open, or a probe waits. What others can do better is handed back."""
         self._calls.hold(self._clock.time())
-        self._probe_waits.clear()
-        waits = [asyncio.ensure_future(self._gate.opened()), asyncio.ensure_future(self._probe_waits.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_and_wait(*waits)
+        while not self._gate.may_ask and not self._calls.has_probe:
+            if self._genesys.others_work:
+                self._calls.fail(Unavailable("this worker gets no answers from Genesys Cloud, and others do"))
+            self._probe_waits.clear()
+            changes = (self._gate.opened(), self._probe_waits.wait(), self._genesys.changed())
+            waits = [asyncio.ensure_future(change) for change in changes]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await cancel_and_wait(*waits)
         self._calls.go_on(self._clock.time())
 
     def _update_demand(self) -> Demand:
@@ -195,7 +198,7 @@ class Batching:
             self._metrics.batch(len(batch.calls))
             sent_at = self._clock.monotonic()
             answer = await self._ask_in_time(batch, token.text)
-            self._tell(answer, sent_at, probe=batch.is_probe)
+            self._tell(answer, sent_at, batch)
             await self._follow(batch, token.text, answer)
         except Exception as error:
             log.exception("details_request_failed")
@@ -211,24 +214,24 @@ class Batching:
         except TimeoutError:
             return Suspect(InteractionUnavailable(f"no answer within {PROBE_TIMEOUT_SECONDS:g} s"), None)
 
-    def _tell(self, answer: Answer, sent_at: float, *, probe: bool) -> None:
+    def _tell(self, answer: Answer, sent_at: float, batch: Batch) -> None:
         """Let the gate know what the answer says of Genesys Cloud itself."""
         match answer:
             case Suspect(error=InteractionUnavailable() as error):
-                self._fail(Unauthorized(str(error)) if answer.is_refusal else Unavailable(str(error)), probe=probe)
+                self._fail(Unauthorized(str(error)) if answer.is_refusal else Unavailable(str(error)), batch)
             case Refused(error=error) | Unreachable(error=error):
-                self._fail(error, probe=probe)
+                self._fail(error, batch)
             case TokenRefused():
                 pass  # a new token may cure it
             case _:
                 self._genesys.answered(sent_at)
 
-    def _fail(self, error: AttemptError, *, probe: bool = False) -> None:
-        self._genesys.failed(error.name, str(error), probe=probe)
+    def _fail(self, error: AttemptError, batch: Batch) -> None:
+        self._genesys.failed(error.name, str(error), probe=batch.is_probe, suspect=batch.is_suspect)
 
     async def _no_token(self, batch: Batch, failed: LoginFailed) -> None:
         if failed.pause_seconds is None:
-            self._fail(failed.error, probe=batch.is_probe)
+            self._fail(failed.error, batch)
             self._end_part(batch, failed.error)
         else:
             await self._ask_again(batch, failed.pause_seconds)
@@ -248,7 +251,7 @@ class Batching:
                 self._tokens.discard(token)
                 if batch.token_refused:
                     error = Unauthorized(f"{detail}, with a fresh token too")
-                    self._fail(error, probe=batch.is_probe)
+                    self._fail(error, batch)
                     self._end_part(batch, error)
                 else:
                     batch.token_refused = True
