@@ -21,7 +21,7 @@ INTERACTIONS = 500
 @pytest.mark.parametrize("rollout", [False, True])
 def test_an_outage_of_forty_minutes_costs_nothing(*, rollout: bool) -> None:
     async def main() -> None:
-        await outage_of_forty_minutes(INTERACTIONS, rollout=rollout, slots=25)
+        await outage_of_forty_minutes(3 * INTERACTIONS, rollout=rollout, slots=25)
 
     virtually(main)
 
