@@ -1,7 +1,7 @@
 """The composition root, the only file that knows everything: settings in, a running service out."""
 
 import argparse
-import asyncio
+import faulthandler
 import functools
 import gc
 import os
@@ -10,24 +10,24 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import structlog
-import uvloop
 
 from worker import __version__
 from worker.attempt import Attempts
 from worker.aws.ecs_agent import EcsAgent
 from worker.clock import SystemClock
-from worker.events import read_detail
-from worker.extensions.event_reader import open_reader
+from worker.extensions.event_reader import EventReading, load_reader
+from worker.extensions.threads import FunctionThreads
 from worker.extensions.transform import TransformedDetails, load_transform
 from worker.runtime import backlog
 from worker.runtime.admission import Admission
-from worker.runtime.health import Readiness, Watchdog
+from worker.runtime.ending import leave, run_to_the_end
+from worker.runtime.health import Readiness, Watchdog, end_when_stuck
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
-from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
+from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings, raise_open_files_limit
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
@@ -49,9 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Run the service; the process's exit status. Raises SettingsError."""
-    settings = load_settings()
+    raise_open_files_limit()
+    return leave(_run(load_settings()))
+
+
+def _run(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with run_to_the_end() as runner:
         try:
             return runner.run(serve(settings))
         except SettingsError:
@@ -67,6 +71,7 @@ def run(_: argparse.Namespace) -> int:
 async def serve(settings: Settings) -> int:
     """The service, from its first connection to its last; the exit status."""
     async with AsyncExitStack() as stack:
+        stack.callback(faulthandler.cancel_dump_traceback_later)
         return await _Service(settings, stack).serve()
 
 
@@ -74,13 +79,13 @@ class _Service:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
         # The user's functions first: a wrong name ends the start before anything runs.
-        self._read = open_reader(settings.event_reader) if settings.event_reader else read_detail
+        self._reader = load_reader(settings.event_reader) if settings.event_reader else None
         self._transform = load_transform(settings.details_transform) if settings.details_transform else None
         self._stack = stack
         self._metrics = PrometheusMetrics()
         self._clock = SystemClock()
         self._stopping = Stopping(self._clock)
-        self._watchdog = Watchdog(self._metrics.loop_lag, self._clock)
+        self._watchdog = Watchdog(self._metrics.loop_lag, self._clock, end_when_stuck)
         self._lifecycle = Lifecycle(
             self._stopping,
             drain_seconds=settings.drain_seconds,
@@ -88,6 +93,7 @@ class _Service:
             clock=self._clock,
             on_drain=lambda: self._metrics.draining(True),
         )
+        self._threads = FunctionThreads(self._clock, self._lifecycle.fault)
         self._loops: dict[str, Loop] = {}
         self._helpers: dict[str, Loop] = {"watchdog": self._watchdog.run}
         self._probes: Probes = {}
@@ -129,7 +135,7 @@ class _Service:
             concurrency=settings.intake_concurrency,
             visibility_seconds=settings.visibility_timeout_seconds,
             clock=self._clock,
-            read=self._read,
+            parse=EventReading(self._reader, self._threads) if self._reader else None,
         )
         for number in range(settings.intake_concurrency):
             name = f"receiver_{number}"
@@ -142,7 +148,7 @@ class _Service:
     async def _add_slots(self, aws: Aws) -> None:
         settings = self._settings
         genesys = await self._stack.enter_async_context(open_genesys(settings, aws.clients, self._metrics))
-        details = TransformedDetails(genesys, self._transform) if self._transform else genesys
+        details = TransformedDetails(genesys, self._transform, self._threads) if self._transform else genesys
         attempts = Attempts(
             details,
             aws.store,
