@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import NoReturn
 
 import aiohttp
 import structlog
@@ -47,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Settings are environment variables, or lines of the file; the README lists them."
 
 
-def run(_: argparse.Namespace) -> int:
-    """Run the service; the process's exit status. Raises SettingsError."""
+def run(_: argparse.Namespace) -> NoReturn:
+    """Run the service, and end the process with its exit status. Raises SettingsError."""
     raise_open_files_limit()
-    return leave(_run(load_settings()))
+    leave(_run(load_settings()))
 
 
 def _run(settings: Settings) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from worker.events import EventFields, InteractionEvent, InvalidEventError, parse_event, read_detail
 from worker.extensions.loading import load_function, place_of, text_of
 from worker.extensions.plain import copy_json, plain_text
-from worker.extensions.threads import DEADLINE_SECONDS, FunctionThreads
+from worker.extensions.threads import FunctionThreads
 
 FAILED = "event_reader_failed"
 TIMED_OUT = "event_reader_timed_out"
@@ -100,8 +100,8 @@ class EventReading:
         name = f"EVENT_READER {self._reader.name}"
         try:
             event = await self._threads.call(name, parse, body)
-        except TimeoutError:
-            raise InvalidEventError(TIMED_OUT, f"{name}: no answer within {DEADLINE_SECONDS:g} s") from None
+        except TimeoutError as error:
+            raise InvalidEventError(TIMED_OUT, f"{name}: {error}") from None
         if isinstance(event, InvalidEventError):
             raise event
         return event

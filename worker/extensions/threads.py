@@ -53,6 +53,7 @@ class FunctionThreads:
         self._idle: list[_Thread] = []
         self._left_behind: list[_Thread] = []
         self._told: set[str] = set()
+        self._faulty = False
 
     async def call(self, name: str, function: Callable[[A], R], argument: A) -> R:
         """What `function` returns; it raises nothing. `name` is the setting's, for the log.
@@ -68,7 +69,7 @@ class FunctionThreads:
                 self._leave_behind(thread)
                 self._tell(name)
                 self._clock.call_later(_JUDGED_AFTER_SECONDS, partial(self._judge, name))
-                raise
+                raise TimeoutError(f"no answer within {DEADLINE_SECONDS:g} s") from None
             except asyncio.CancelledError:
                 self._leave_behind(thread)
                 raise
@@ -86,7 +87,8 @@ class FunctionThreads:
             log.error("function_hangs", function=name, seconds=DEADLINE_SECONDS, detail="told once per function")
 
     def _judge(self, name: str) -> None:
-        if sum(thread.alive for thread in self._left_behind) >= MOST_HUNG:
+        if not self._faulty and sum(thread.alive for thread in self._left_behind) >= MOST_HUNG:
+            self._faulty = True
             self._fault(name, FunctionsHangError())
 
 

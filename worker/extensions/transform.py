@@ -7,7 +7,7 @@ from typing import Any
 from worker.errors import AttemptError, Invalid, NotReady
 from worker.extensions.loading import load_function, place_of, text_of
 from worker.extensions.plain import UnusableValueError, copy_json, plain_attributes
-from worker.extensions.threads import DEADLINE_SECONDS, FunctionThreads
+from worker.extensions.threads import FunctionThreads
 from worker.ports import Details, DetailsSource
 
 Transform = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -72,8 +72,8 @@ class TransformedDetails:
         name = f"DETAILS_TRANSFORM {self._transform.name}"
         try:
             attributes = await self._threads.call(name, self._transform.apply, details.document)
-        except TimeoutError:
-            return Invalid(f"{name}: no answer within {DEADLINE_SECONDS:g} s")
+        except TimeoutError as error:
+            return Invalid(f"{name}: {error}")
         if isinstance(attributes, AttemptError):
             return attributes
         return replace(details, attributes={**details.attributes, **attributes})

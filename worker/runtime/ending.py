@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 import uvloop
 
@@ -35,14 +35,12 @@ async def _end_all_tasks() -> None:
     await cancel_and_wait(*(task for task in asyncio.all_tasks() if task is not current))
 
 
-def leave(status: int) -> int:
-    """The exit status; where a thread is left that Python would wait for, the process ends here.
+def leave(status: int) -> NoReturn:
+    """End the process with this status, without the interpreter's own end.
 
-    Our own threads are daemons. A user's function may have started others, and one that hangs may wait for them.
+    That one waits for threads: for those of a thread pool, say, that a user's function waits for for ever.
     """
-    main = threading.main_thread()
-    if any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+    for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(status)
-    return status
+            stream.flush()
+    os._exit(status)

@@ -216,7 +216,7 @@ async def test_a_function_that_hangs_rejects_the_interaction(monkeypatch: pytest
 
     failure = await fetched(function)
     assert isinstance(failure, Invalid)
-    assert str(failure) == "DETAILS_TRANSFORM mine:function: no answer within 30 s"
+    assert str(failure) == "DETAILS_TRANSFORM mine:function: no answer within 0.05 s"
     let_go.set()
 
 
