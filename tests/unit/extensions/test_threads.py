@@ -1,6 +1,7 @@
 """Users' functions run beside the event loop, each call with a deadline."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -138,6 +139,7 @@ async def test_threads_that_came_back_late_do_not_count(rig: Rig) -> None:
 async def test_a_thread_that_is_left_when_its_call_has_just_ended_ends_too() -> None:
     thread = threads._Thread()
     await thread.begin(lambda: None)
+    await until(lambda: sys._current_frames()[thread._thread.ident or 0].f_code.co_name == "_run")
     thread.leave()
     await until(lambda: not thread.alive)
 
