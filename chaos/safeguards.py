@@ -121,7 +121,7 @@ MUTANTS = (
     Mutant(
         "held messages do not stay hidden",
         "worker/runtime/intake.py",
-        "                    await self._queue.keep_hidden(list(running.values()))\n",
+        "                await hold.renew(list(running.values()))\n",
         "                    pass\n",
     ),
     Mutant(

@@ -1,36 +1,37 @@
 """The composition root, the only file that knows everything: settings in, a running service out."""
 
 import argparse
-import asyncio
+import faulthandler
 import functools
 import gc
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import NoReturn
 
 import aiohttp
 import structlog
-import uvloop
 
 from worker import __version__
 from worker.attempt import Attempts
 from worker.aws.ecs_agent import EcsAgent
 from worker.clock import SystemClock
-from worker.events import read_detail
-from worker.extensions.event_reader import open_reader
+from worker.extensions.event_reader import EventReading, load_reader
+from worker.extensions.threads import FunctionThreads
 from worker.extensions.transform import TransformedDetails, load_transform
 from worker.fleet.gate import Gate
 from worker.genesys.service import Fleet, open_details
 from worker.runtime import backlog
 from worker.runtime.admission import Admission
-from worker.runtime.health import Readiness, Watchdog
+from worker.runtime.ending import leave, run_to_the_end
+from worker.runtime.health import Readiness, Watchdog, end_when_stuck
 from worker.runtime.holding import HeldDetails, HeldStore, probe_store
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
 from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
-from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
+from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings, raise_open_files_limit
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
@@ -50,11 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Settings are environment variables, or lines of the file; the README lists them."
 
 
-def run(_: argparse.Namespace) -> int:
-    """Run the service; the process's exit status. Raises SettingsError."""
-    settings = load_settings()
+def run(_: argparse.Namespace) -> NoReturn:
+    """Run the service, and end the process with its exit status. Raises SettingsError."""
+    raise_open_files_limit()
+    leave(_run(load_settings()))
+
+
+def _run(settings: Settings) -> int:
     configure_logging(settings.log_level, settings.log_format)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with run_to_the_end() as runner:
         try:
             return runner.run(serve(settings))
         except SettingsError:
@@ -70,6 +75,7 @@ def run(_: argparse.Namespace) -> int:
 async def serve(settings: Settings) -> int:
     """The service, from its first connection to its last; the exit status."""
     async with AsyncExitStack() as stack:
+        stack.callback(faulthandler.cancel_dump_traceback_later)
         return await _Service(settings, stack).serve()
 
 
@@ -77,13 +83,13 @@ class _Service:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
         # The user's functions first: a wrong name ends the start before anything runs.
-        self._read = open_reader(settings.event_reader) if settings.event_reader else read_detail
+        self._reader = load_reader(settings.event_reader) if settings.event_reader else None
         self._transform = load_transform(settings.details_transform) if settings.details_transform else None
         self._stack = stack
         self._metrics = PrometheusMetrics()
         self._clock = SystemClock()
         self._stopping = Stopping(self._clock)
-        self._watchdog = Watchdog(self._metrics.loop_lag, self._clock)
+        self._watchdog = Watchdog(self._metrics.loop_lag, self._clock, end_when_stuck)
         self._lifecycle = Lifecycle(
             self._stopping,
             drain_seconds=settings.drain_seconds,
@@ -93,6 +99,7 @@ class _Service:
             holds=lambda: self._gate is not None and self._gate.closed,
         )
         self._gate: Gate | None = None
+        self._threads = FunctionThreads(self._clock, self._lifecycle.fault)
         self._loops: dict[str, Loop] = {}
         self._helpers: dict[str, Loop] = {"watchdog": self._watchdog.run}
         self._probes: Probes = {}
@@ -137,7 +144,7 @@ class _Service:
             concurrency=settings.intake_concurrency,
             visibility_seconds=settings.visibility_timeout_seconds,
             clock=self._clock,
-            read=self._read,
+            parse=EventReading(self._reader, self._threads) if self._reader else None,
             may_fetch=lambda: fleet.gate.may_fetch,
         )
         for number in range(settings.intake_concurrency):
@@ -152,7 +159,7 @@ class _Service:
         settings = self._settings
         genesys = await self._stack.enter_async_context(open_details(settings, fleet, self._metrics))
         held = HeldDetails(genesys, fleet.genesys, self._clock)
-        details = TransformedDetails(held, self._transform) if self._transform else held
+        details = TransformedDetails(held, self._transform, self._threads) if self._transform else held
         store = fleet.gate.dependency("store", store_key(settings))
         store.probe = functools.partial(probe_store, aws.store, store, self._clock)
         attempts = Attempts(

@@ -119,6 +119,14 @@ class NotConfirmedError(Exception):
         self.code = code
 
 
+class RefusedError(Exception):
+    """An AWS call is refused for what it carries, so the same call never succeeds. `code` is the AWS error code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 TryLaterError = NotConfirmedError
 """The name of 0.1.0, for functions of users that import it."""
 

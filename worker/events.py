@@ -5,7 +5,7 @@ Two shapes of `detail` are accepted and told apart by their content alone; the E
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -32,7 +32,12 @@ _Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class InvalidEventError(ValueError):
-    """The body can never start an execution. `reason` is a short, stable code for the dead letter's attribute."""
+    """The body can never start an execution. `reason` is a short, stable code for the dead letter's attribute.
+
+    The service's own: invalid_json, invalid_envelope, missing_interaction_id, invalid_interaction_id, unknown_topic,
+    missing_time, invalid_time, future_time, event_reader_failed, event_reader_timed_out, and the code with which Step
+    Functions refuses an execution (InvalidExecutionInput, InvalidName). An EVENT_READER may give others.
+    """
 
     def __init__(self, reason: str, explanation: str) -> None:
         super().__init__(explanation)
@@ -86,6 +91,9 @@ class EventFields:
 
 DetailReader = Callable[[Mapping[str, Any]], EventFields]
 """Reads the `detail` of an envelope; raises InvalidEventError when it is not an interaction event."""
+
+EventParser = Callable[[str, datetime], Awaitable["InteractionEvent"]]
+"""Reads a body, as parse_event does, at the time that it is given; for a reader that may take long."""
 
 
 def utc_text(moment: datetime) -> str:

@@ -99,6 +99,9 @@ class Metrics(Protocol):
     """What the service counts and measures; the series are listed in `telemetry/metrics.py`."""
 
     def event(self, outcome: EventOutcome) -> None: ...
+    def quarantine_refused(self) -> None:
+        """The dead-letter queue refused a body, which stays in the event queue."""
+
     def interaction(self, outcome: str, seconds: float) -> None: ...
     def event_age(self, seconds: float) -> None: ...
     def record(self, change: RecordChange) -> None:
@@ -164,7 +167,7 @@ class EventQueue(Protocol):
     async def quarantine(self, message: Message, reason: str) -> None:
         """Put the untouched body into the dead-letter queue; returns only when that is confirmed.
 
-        Raises errors.NotConfirmedError.
+        Raises errors.NotConfirmedError, and errors.RefusedError when that queue refuses this body.
         """
 
 

@@ -1,5 +1,6 @@
 """Settings, read once from the environment and frozen."""
 
+import contextlib
 import resource
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -243,7 +244,7 @@ class Settings(QueueSettings):
                     f"set it to at most {max(0, self.stop_timeout_seconds - HAND_BACK_SECONDS):g}",
                 )
             )
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         wanted = 2 * (self.max_concurrency + self.intake_concurrency) + _SPARE_FILES
         if files != resource.RLIM_INFINITY and wanted > files:
             found.append(
@@ -254,6 +255,16 @@ class Settings(QueueSettings):
                 )
             )
         return found
+
+
+def raise_open_files_limit() -> None:
+    """Raise the soft limit of open files to the hard one; without effect where the system does not let us.
+
+    Shells and container engines often leave it at 1,024, for programs that use select().
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 AnySettings = TypeVar("AnySettings", bound=QueueSettings)

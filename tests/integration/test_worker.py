@@ -110,6 +110,26 @@ async def test_poison_is_quarantined_untouched_and_nothing_beside_it_waits(
     assert found == poison
 
 
+async def test_letters_that_the_dead_letter_queue_refuses_stay_in_the_event_queue_and_hold_up_nothing(
+    stack: Stack, start_worker: StartWorker
+) -> None:
+    """A smaller largest message than the event queue's is what SQS refuses for good."""
+    dead_letter_queue = stack.settings["DEAD_LETTER_QUEUE_URL"]
+    await stack.clients.sqs.set_queue_attributes(
+        QueueUrl=dead_letter_queue, Attributes={"MaximumMessageSize": str(1024)}
+    )
+    worker = await start_worker(INTAKE_CONCURRENCY="1")
+    large = [f"poison {number} {'x' * 2000}" for number in range(20)]
+    await send(stack, *large)
+    await until(lambda: len(worker.lines("quarantine_refused")) == len(large))
+    interaction_id = new_id()
+    await send(stack, "small poison", seed(interaction_id))
+    assert await stored(stack, interaction_id)
+    assert dict(await dead_letters(stack)) == {"small poison": "invalid_json"}
+    assert await worker.metric("worker_quarantine_refused_total") == len(large)
+    assert {line["error"] for line in worker.lines("quarantine_refused")} == {"InvalidParameterValue"}
+
+
 async def test_a_valid_envelope_of_300_kib_is_processed(stack: Stack, start_worker: StartWorker) -> None:
     await start_worker()
     interaction_id = new_id()

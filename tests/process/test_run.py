@@ -114,6 +114,21 @@ def test_dlq_asks_only_for_the_settings_that_it_uses_and_takes_ids_that_begin_wi
         assert {line.split(":")[0] for line in done.stderr.splitlines()} == queues
 
 
+@pytest.mark.parametrize(("limits", "wrong"), [("-Sn 256", "AWS_REGION"), ("-n 256", "MAX_CONCURRENCY")])
+def test_a_soft_limit_of_open_files_is_raised_and_a_hard_one_counts(limits: str, wrong: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit {limits} && exec "$0" -m worker', sys.executable],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **RIGHT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [wrong]
+
+
 def test_a_missing_region_is_told(tmp_path: Path) -> None:
     done = command(cwd=tmp_path, **RIGHT)
     assert (done.returncode, done.stdout) == (2, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from worker.errors import AttemptError, NotConfirmedError
+from worker.errors import AttemptError, NotConfirmedError, RefusedError
 from worker.events import RECONCILE, InteractionEvent
 from worker.ports import ActivityTask, Details, Execution, Kept, Message, Metrics
 from worker.record import Known, newer
@@ -50,6 +50,8 @@ class FakeQueue:
     """What was put off, and for how many seconds."""
     quarantined: list[tuple[Message, str]] = field(default_factory=list)
     quarantine_failures: int = 0
+    refused_letters: set[Message] = field(default_factory=set)
+    """What the dead-letter queue refuses."""
     receive_failures: int = 0
     polling: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +84,8 @@ class FakeQueue:
         if self.quarantine_failures:
             self.quarantine_failures -= 1
             raise NotConfirmedError("Throttling")
+        if message in self.refused_letters:
+            raise RefusedError("InvalidMessageContents")
         self.quarantined.append((message, reason))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.settings import RIGHT
-from worker.settings import QueueSettings, Settings, SettingsError, load_settings
+from worker.settings import QueueSettings, Settings, SettingsError, load_settings, raise_open_files_limit
 
 
 @pytest.fixture(autouse=True)
@@ -145,9 +145,25 @@ def test_settings_that_contradict_each_other_are_told(
 
 
 def test_more_slots_than_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 256))
+    monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 4096))
     with pytest.raises(SettingsError, match="MAX_CONCURRENCY: 100 slots need 320 open files"):
         load_settings()
+
+
+def test_the_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 4096))
+    monkeypatch.setattr("worker.settings.resource.setrlimit", lambda _, limits: asked.append(limits))
+    raise_open_files_limit()
+    assert asked == [(4096, 4096)]
+
+
+def test_a_system_that_raises_no_limit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr("worker.settings.resource.setrlimit", refuse)
+    raise_open_files_limit()
 
 
 def test_who_uses_the_queues_alone_is_not_asked_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:

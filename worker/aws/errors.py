@@ -94,7 +94,9 @@ _CODES = {
         "InvalidMessageContents",
         "InvalidParameterValue",
         "InvalidParameterValueException",
+        "MissingParameter",
         "ReadCountOutOfRange",
+        "UnsupportedOperation",
         "ValidationException",
     ),
 }

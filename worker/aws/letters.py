@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.aws import sqs
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
-from worker.errors import NotConfirmedError
+from worker.errors import NotConfirmedError, RefusedError
 from worker.letter import Letter, read_letter
 
 if TYPE_CHECKING:
@@ -64,19 +64,23 @@ class SqsDeadLetters:
     async def send(self, body: str, reason: str) -> None:
         """Put an untouched body into the queue; returns only when that is confirmed.
 
-        Raises errors.NotConfirmedError.
+        Raises errors.NotConfirmedError, and errors.RefusedError when the queue refuses this body.
         """
         attributes: dict[str, Any] = {"reason": {"DataType": "String", "StringValue": reason}}
         try:
             await self._send(body, attributes)
         except AWS_ERRORS as error:
-            # A body of the largest size leaves no room for an attribute: the untouched body counts for more.
             if kind_of(error_code(error)) is not Kind.REFUSED:
                 raise NotConfirmedError(error_code(error)) from error
-            try:
-                await self._send(body, {})
-            except AWS_ERRORS as second:
-                raise NotConfirmedError(error_code(second)) from second
+            await self._send_without_reason(body)
+
+    async def _send_without_reason(self, body: str) -> None:
+        """A body of the largest size leaves no room for an attribute: the untouched body counts for more."""
+        try:
+            await self._send(body, {})
+        except AWS_ERRORS as error:
+            code = error_code(error)
+            raise (RefusedError if kind_of(code) is Kind.REFUSED else NotConfirmedError)(code) from error
 
     async def _send(self, body: str, attributes: dict[str, Any]) -> None:
         await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=attributes)

@@ -7,6 +7,9 @@ from typing import Any
 
 from worker.settings import Problem, SettingsError
 
+_LONGEST_TEXT = 1000
+"""Characters of a cause or a log's detail; Step Functions takes causes of 32,768."""
+
 
 def load_function(setting: str, name: str) -> Callable[..., Any]:
     """The function that `setting` names as `module:function`.
@@ -24,7 +27,7 @@ def load_function(setting: str, name: str) -> Callable[..., Any]:
         raise SettingsError(problem) from error
     except AttributeError as error:
         raise SettingsError(Problem(setting, f"module {module_name} has no {attribute}")) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(Problem(setting, f"module {module_name} fails to load: {type(error).__name__}")) from error
     if not callable(function) or inspect.iscoroutinefunction(function):
         raise SettingsError(Problem(setting, f"{name} is not a plain function (it may not be async either)"))
@@ -32,9 +35,21 @@ def load_function(setting: str, name: str) -> Callable[..., Any]:
 
 
 def place_of(error: BaseException) -> str:
-    """Type and code place of an exception; its text may quote the data, so it stays out."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}{where}"
+    """Type and code place of an exception; its text may quote the data, so it stays out. Raises nothing."""
+    try:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f" at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
+        return _short(f"{type(error).__name__}{where}")
+    except BaseException:  # noqa: BLE001 - classes of the user's may raise whatever they are asked
+        return "an exception that cannot be described"
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says that was raised to be read: short, and of characters that every service takes."""
+    return _short(str(error))
+
+
+def _short(text: str) -> str:
+    return str.__str__(text)[:_LONGEST_TEXT].encode(errors="replace").decode()

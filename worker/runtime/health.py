@@ -1,6 +1,7 @@
 """What is known about loops and dependencies: told in the log when it changes, and to `/livez` and `/readyz`."""
 
 import asyncio
+import faulthandler
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -14,11 +15,25 @@ STALL_SECONDS = 180.0
 LAG_SECONDS = 10.0
 """An event loop that is this late serves nobody."""
 
+STUCK_SECONDS = 30.0
+"""An event loop that is this late never comes back in time: its last heartbeats are up to 20 s old, and after 60 s Step
+Functions gives its tasks to others. Sooner than ECS, which needs four failed checks 15 s apart, and then its stop
+timeout of 120 s: a process whose interpreter is held does not hear SIGTERM, and says nothing of what holds it."""
+
 _PROBE_SECONDS = 3.0
 _FRESH_SECONDS = 5.0
 _LAG_INTERVAL = 1.0
 
 log = structlog.get_logger()
+
+
+def end_when_stuck() -> None:
+    """End the process with exit status 1, unless this is called again within STUCK_SECONDS.
+
+    The traceback of every thread goes to standard error then. A thread of C does both, so that they happen too while
+    a function of a user's keeps the interpreter to itself, as a regular expression that runs away does.
+    """
+    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
 
 
 def dependency_trouble(clock: Clock, dependency: str) -> Trouble:
@@ -41,8 +56,11 @@ class Tick:
 class Watchdog:
     """Measures the event loop's lag and looks for loops that no longer tick."""
 
-    def __init__(self, set_lag: Callable[[float], None], clock: Clock) -> None:
+    def __init__(
+        self, set_lag: Callable[[float], None], clock: Clock, on_round: Callable[[], None] = lambda: None
+    ) -> None:
         self._set_lag = set_lag
+        self._on_round = on_round
         self._clock = clock
         self._ticks: list[Tick] = []
         self._own = Tick("watchdog", clock)
@@ -65,6 +83,7 @@ class Watchdog:
     async def run(self) -> None:
         """One round per second."""
         while True:
+            self._on_round()
             before = self._clock.monotonic()
             await self._clock.sleep(_LAG_INTERVAL)
             self._own()

@@ -7,19 +7,25 @@ receiver.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
 
-from worker.clock import Clock, wait_for_tasks
-from worker.errors import NotConfirmedError
-from worker.events import DetailReader, InteractionEvent, InvalidEventError, parse_event, read_detail
+from worker.clock import AnyTask, Clock, wait_for_tasks
+from worker.errors import NotConfirmedError, RefusedError
+from worker.events import EventParser, InteractionEvent, InvalidEventError, parse_event
 from worker.ports import EventQueue, Message, Metrics
 from worker.runtime.admission import Admission, Call, Ending, PutOff
-from worker.runtime.health import Tick, dependency_trouble
+from worker.runtime.health import STALL_SECONDS, Tick, dependency_trouble
 from worker.runtime.plan import Arrival
 from worker.runtime.stopping import LOOK_AGAIN_SECONDS, Backoff, Stopping
+
+_LONGEST_SILENCE = STALL_SECONDS / 3
+"""Between two ticks of a receiver that waits, whatever the visibility timeout."""
+
+_REFUSED_SECONDS = (60.0, 900.0)
+"""First and longest wait of a message that the dead-letter queue refuses; each is twice as long as the one before."""
 
 log = structlog.get_logger()
 
@@ -37,10 +43,13 @@ class Intake:
         concurrency: int,
         visibility_seconds: int,
         clock: Clock,
-        read: DetailReader = read_detail,
+        parse: EventParser | None = None,
         may_fetch: Callable[[], bool] = lambda: True,
     ) -> None:
-        """While `may_fetch` says no, nothing is received: messages wait in the queue, for 14 days and at no cost."""
+        """`parse`: what reads the bodies in place of events.parse_event, beside the event loop.
+
+        While `may_fetch` says no, nothing is received: messages wait in the queue, for 14 days and at no cost.
+        """
         self._may_fetch = may_fetch
         self._queue = queue
         self._admission = admission
@@ -49,7 +58,7 @@ class Intake:
         self._budget = asyncio.Semaphore(concurrency)
         self._visibility_seconds = visibility_seconds
         self._clock = clock
-        self._read = read
+        self._parse = parse
         self._receiving = dependency_trouble(clock, "sqs")
         self._accepting = dependency_trouble(clock, "accepting_events")
 
@@ -78,38 +87,54 @@ class Intake:
         for message in messages:
             if message.receives == 1:  # later ones were put off on purpose
                 self._metrics.queue_wait(max(0.0, received - message.sent_at))
-        calls = await self._calls(messages)
+        hold = _Hold(self._queue, self._clock, self._visibility_seconds, tick)
+        calls = await self._calls(messages, hold)
         tick()
         endings: Counter[str] = Counter()
         running = {asyncio.create_task(self._accept(call, message)): message for message, call in calls.items()}
         try:
             while running:
-                # Half the visibility timeout: late enough to cost nothing on a good day, early enough to try twice.
-                done = await wait_for_tasks(self._clock, running, self._visibility_seconds / 2)
-                tick()
+                done = await hold.wait(running)
                 endings.update(await self._finish({running.pop(task): task.result() for task in done}))
-                if running:
-                    await self._queue.keep_hidden(list(running.values()))
+                await hold.renew(list(running.values()))
         finally:
             for task in running:
                 task.cancel()
         seconds = round(self._clock.monotonic() - started, 4)
         log.info("intake_batch", received=len(messages), seconds=seconds, **endings)
 
-    async def _calls(self, messages: Sequence[Message]) -> Mapping[Message, Call]:
+    async def _calls(self, messages: Sequence[Message], hold: "_Hold") -> Mapping[Message, Call]:
         """What to do for each message: its quarantine, or what is planned for all readable events together."""
         calls: dict[Message, Call] = {}
         events: dict[Message, InteractionEvent] = {}
-        now = datetime.fromtimestamp(self._clock.time(), UTC)
-        for message in messages:
-            try:
-                events[message] = parse_event(message.body, self._read, now=now)
-            except InvalidEventError as error:
-                calls[message] = self._quarantine(message, error)
+        for message, found in (await self._read_all(messages, hold)).items():
+            if isinstance(found, InvalidEventError):
+                calls[message] = self._quarantine(message, found)
+            else:
+                events[message] = found
         if events and not self._stopping.requested:
             arrivals = [_arrival(message, event) for message, event in events.items()]
             calls |= zip(events, await self._admission.calls(arrivals), strict=True)
         return {message: calls.get(message, _give_back) for message in messages}
+
+    async def _read_all(
+        self, messages: Sequence[Message], hold: "_Hold"
+    ) -> Mapping[Message, InteractionEvent | InvalidEventError]:
+        """The event in each message, or why there is none."""
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        if self._parse is None:
+            return {message: _parse(message.body, now) for message in messages}
+        reading = {asyncio.create_task(_parse_beside(self._parse, message.body, now)): message for message in messages}
+        pending = set(reading)
+        try:
+            while pending:
+                pending -= await hold.wait(pending)
+                if pending:
+                    await hold.renew(messages)
+        finally:
+            for task in pending:
+                task.cancel()
+        return {message: task.result() for task, message in reading.items()}
 
     async def _accept(self, call: Call, message: Message) -> Ending:
         """Try until the execution, the quarantine or the item's write is confirmed, or a stop is requested.
@@ -135,7 +160,15 @@ class Intake:
 
     def _quarantine(self, message: Message, error: InvalidEventError) -> Call:
         async def quarantine() -> Ending:
-            await self._queue.quarantine(message, error.reason)
+            try:
+                await self._queue.quarantine(message, error.reason)
+            except RefusedError as refused:
+                # No letter is dropped, and none holds up the others: it waits in the event queue for a larger one.
+                self._metrics.quarantine_refused()
+                fields = {"reason": error.reason, "receives": message.receives}
+                log.error("quarantine_refused", message_id=message.id, error=refused.code, **fields)  # noqa: TRY400
+                shortest, longest = _REFUSED_SECONDS
+                return PutOff(min(shortest * 2.0 ** min(message.receives - 1, 20), longest))
             log.warning("event_quarantined", message_id=message.id, reason=error.reason, detail=str(error))
             return "quarantined"
 
@@ -158,6 +191,46 @@ class Intake:
         for seconds, group in put_off.items():
             await self._queue.put_off(group, seconds)
         return ["put_off" if isinstance(ending, PutOff) else ending for ending in endings.values()]
+
+
+class _Hold:
+    """Keeps the messages of one receive hidden, however long they take, and its receiver's tick going."""
+
+    def __init__(self, queue: EventQueue, clock: Clock, visibility_seconds: float, tick: Tick) -> None:
+        self._queue = queue
+        self._clock = clock
+        # Half the visibility timeout: late enough to cost nothing on a good day, early enough to try twice.
+        self._interval = visibility_seconds / 2
+        self._tick = tick
+        self._due = clock.monotonic() + self._interval
+
+    async def wait(self, tasks: Collection[AnyTask]) -> set[AnyTask]:
+        """Those of `tasks` that are done before the messages have to be hidden again, or after a minute."""
+        seconds = min(self._due - self._clock.monotonic(), _LONGEST_SILENCE)
+        done = await wait_for_tasks(self._clock, tasks, max(0.0, seconds))
+        self._tick()
+        return done
+
+    async def renew(self, messages: Sequence[Message]) -> None:
+        """Keep `messages` hidden for another visibility timeout, when that is due."""
+        now = self._clock.monotonic()
+        if messages and now >= self._due:
+            self._due = now + self._interval
+            await self._queue.keep_hidden(messages)
+
+
+def _parse(body: str, now: datetime) -> InteractionEvent | InvalidEventError:
+    try:
+        return parse_event(body, now=now)
+    except InvalidEventError as error:
+        return error
+
+
+async def _parse_beside(parse: EventParser, body: str, now: datetime) -> InteractionEvent | InvalidEventError:
+    try:
+        return await parse(body, now)
+    except InvalidEventError as error:
+        return error
 
 
 def _arrival(message: Message, event: InteractionEvent) -> Arrival:

@@ -52,6 +52,14 @@ SERIES = (
         "quarantined above 0: `dlq list`. Many duplicates: deletes fail or the visibility timeout is too short.",
     ),
     Series(
+        "worker_quarantine_refused_total",
+        Counter,
+        (),
+        "refusals of the dead-letter queue to take a body that starts no execution; the message stays in the event "
+        "queue and is tried again within 15 minutes",
+        "Above 0: see the log line quarantine_refused for SQS's reason, and compare the queues' largest message.",
+    ),
+    Series(
         "worker_interactions_total",
         Counter,
         ("outcome",),
@@ -224,6 +232,7 @@ class PrometheusMetrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._events = self._counter("worker_events_total", get_args(EventOutcome))
+        self._quarantine_refused = self._counter("worker_quarantine_refused_total")
         self._interactions = self._counter("worker_interactions_total", ("succeeded", "abandoned", *ERROR_NAMES))
         self._durations = self._histogram("worker_interaction_duration_seconds")
         self._event_age = self._histogram("worker_event_age_seconds")
@@ -250,6 +259,9 @@ class PrometheusMetrics:
 
     def event(self, outcome: EventOutcome) -> None:
         self._events.labels(outcome).inc()
+
+    def quarantine_refused(self) -> None:
+        self._quarantine_refused.inc()
 
     def interaction(self, outcome: str, seconds: float) -> None:
         self._interactions.labels(outcome).inc()

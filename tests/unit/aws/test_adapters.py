@@ -17,7 +17,14 @@ from worker.aws.letters import SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import Records
 from worker.clock import SystemClock
-from worker.errors import NotConfirmedError, StoreRefused, StoreThrottled, StoreUnavailable, TaskGoneError
+from worker.errors import (
+    NotConfirmedError,
+    RefusedError,
+    StoreRefused,
+    StoreThrottled,
+    StoreUnavailable,
+    TaskGoneError,
+)
 from worker.events import InteractionEvent, InvalidEventError
 from worker.ports import Details, Execution, Kept
 from worker.record import Freshness, Known
@@ -178,6 +185,18 @@ async def test_a_throttled_quarantine_keeps_its_reason_and_is_not_confirmed(
     with pytest.raises(NotConfirmedError):
         await SqsDeadLetters(clients.sqs, "http://made.up/dead").send("body", "invalid_json")
     assert len(endpoint.seen) == 1
+
+
+async def test_a_body_that_is_refused_without_a_reason_too_is_refused_for_good(
+    clients: Clients, endpoint: Endpoint
+) -> None:
+    letters = SqsDeadLetters(clients.sqs, "http://made.up/dead")
+    endpoint.codes = ["InvalidMessageContents"] * 2
+    with pytest.raises(RefusedError, match="InvalidMessageContents"):
+        await letters.send("body", "invalid_json")
+    endpoint.codes = ["InvalidParameterValue", "RequestThrottled"]
+    with pytest.raises(NotConfirmedError, match="RequestThrottled"):
+        await letters.send("body", "invalid_json")
 
 
 def records(clients: Clients) -> Records:

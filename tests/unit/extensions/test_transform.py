@@ -1,7 +1,8 @@
 """A function of the user's takes further attributes from the details."""
 
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,32 @@ from typing import Any
 import pytest
 
 from examples.transform_queue_time import queue_time
-from worker.errors import AttemptError, Invalid, NotReady
+from tests.support.odd_objects import (
+    RAISED,
+    RETURNED,
+    Endless,
+    LyingMapping,
+    Untouchable,
+    UntouchableNumber,
+    UntouchableText,
+    cycle,
+    refuse,
+)
+from worker.clock import SystemClock
+from worker.errors import (
+    AttemptError,
+    Draining,
+    Incomplete,
+    Invalid,
+    NotReady,
+    RateLimited,
+    StoreUnavailable,
+    Unavailable,
+    Unexpected,
+)
+from worker.extensions import threads
 from worker.extensions.loading import load_function
+from worker.extensions.threads import FunctionThreads
 from worker.extensions.transform import NamedTransform, Transform, TransformedDetails, load_transform
 from worker.local.simulator.conversations import conversation
 from worker.ports import Details
@@ -32,7 +57,9 @@ class OneAnswer:
 
 
 async def fetched(function: Transform, answer: Details | AttemptError = DETAILS) -> Details | AttemptError:
-    return await TransformedDetails(OneAnswer(answer), NamedTransform("mine:function", function)).fetch("interaction-1")
+    threads = FunctionThreads(SystemClock(), lambda *_: None)
+    named = NamedTransform("mine:function", function)
+    return await TransformedDetails(OneAnswer(answer), named, threads).fetch("interaction-1")
 
 
 def fails(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +109,117 @@ async def test_an_error_of_the_source_never_reaches_the_function() -> None:
     assert await fetched(fails, error) is error
 
 
+@pytest.mark.parametrize("name", RAISED)
+async def test_whatever_the_function_raises_rejects_the_interaction(name: str) -> None:
+    def function(_: object) -> dict[str, Any]:
+        raise RAISED[name]
+
+    failure = await fetched(function)
+    assert isinstance(failure, Invalid)
+    assert str(failure).startswith("DETAILS_TRANSFORM mine:function: ")
+    assert "personal data" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unavailable("x"), StoreUnavailable("x"), RateLimited("x"), Draining("x"), Incomplete("x"), Unexpected("x")],
+    ids=lambda error: error.name,
+)
+async def test_an_error_that_speaks_of_more_than_its_interaction_rejects_that_one(error: AttemptError) -> None:
+    """Step Functions would try it for ever, and the fleet would take it for an outage."""
+
+    def function(_: object) -> dict[str, Any]:
+        raise error
+
+    failure = await fetched(function)
+    assert type(failure) is Invalid
+    assert type(error).__name__ in str(failure)
+
+
+async def test_what_the_function_says_is_cut_to_what_a_cause_holds() -> None:
+    def function(_: object) -> dict[str, Any]:
+        raise NotReady("\ud800" * 10**6)
+
+    failure = await fetched(function)
+    assert isinstance(failure, NotReady)
+    assert str(failure) == "?" * 1000
+
+
+class UntouchableNotReady(NotReady):
+    __str__ = refuse
+
+
+async def test_an_error_that_cannot_be_read_rejects_the_interaction() -> None:
+    def function(_: object) -> dict[str, Any]:
+        raise UntouchableNotReady
+
+    assert type(await fetched(function)) is Invalid
+
+
+ODD_VALUES: dict[str, Any] = {
+    "untouchable": Untouchable(),
+    "cycle": cycle(),
+    "endless": Endless(),
+    "large": "x" * 500_000,
+    "many": [0] * 500_000,
+    "lying mapping": LyingMapping(),
+    "set": {1},
+    "bytes": b"bytes",
+    "key not a text": {1: 2},
+}
+
+
+@pytest.mark.parametrize("name", ODD_VALUES)
+async def test_a_value_that_no_item_holds_rejects_the_interaction(name: str) -> None:
+    failure = await fetched(lambda _: {"mine": ODD_VALUES[name]})
+    assert isinstance(failure, Invalid)
+    assert str(failure).startswith("DETAILS_TRANSFORM mine:function: ")
+
+
+ODD_RESULTS: dict[str, Callable[[], Any]] = {**RETURNED, "endless": Endless, "number as a name": lambda: {7: 1}}
+
+
+@pytest.mark.parametrize("name", ODD_RESULTS)
+async def test_whatever_else_the_function_returns_rejects_the_interaction(name: str) -> None:
+    assert isinstance(await fetched(lambda _: ODD_RESULTS[name]()), Invalid)
+
+
+async def test_values_of_derived_classes_become_plain_ones() -> None:
+    details = await fetched(
+        lambda _: {"text": UntouchableText("a"), "number": UntouchableNumber(7), "list": (True, None)}
+    )
+    assert isinstance(details, Details)
+    assert details.attributes == {"text": "a", "number": 7, "list": [True, None]}
+    assert {type(value) for value in details.attributes.values()} == {str, int, list}
+
+
+async def test_a_function_that_changes_the_document_changes_a_copy() -> None:
+    answer = replace(DETAILS, document={"conversationId": "interaction-1", "participants": [{"sessions": []}]})
+
+    def function(document: Any) -> dict[str, Any]:
+        document["participants"][0].clear()
+        document.clear()
+        return {}
+
+    details = await fetched(function, answer)
+    assert isinstance(details, Details)
+    assert details.document == {"conversationId": "interaction-1", "participants": [{"sessions": []}]}
+
+
+async def test_a_function_that_hangs_rejects_the_interaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "DEADLINE_SECONDS", 0.05)
+    let_go = threading.Event()
+
+    def function(_: object) -> dict[str, Any]:
+        let_go.wait()
+        return {}
+
+    failure = await fetched(function)
+    assert isinstance(failure, Invalid)
+    assert str(failure) == "DETAILS_TRANSFORM mine:function: no answer within 0.05 s"
+    let_go.set()
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
@@ -99,7 +237,11 @@ def test_a_wrong_name_is_a_wrong_setting(name: str, problem: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("import no_such_library", "needs no_such_library"), ("1 / 0", "fails to load: ZeroDivisionError")],
+    [
+        ("import no_such_library", "needs no_such_library"),
+        ("1 / 0", "fails to load: ZeroDivisionError"),
+        ("raise SystemExit", "fails to load: SystemExit"),
+    ],
 )
 def test_a_module_that_does_not_load_is_a_wrong_setting(
     text: str, problem: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.support.virtual_time import VirtualClock
@@ -62,6 +63,20 @@ async def test_the_watchdog_measures_the_lag_and_tells_a_stall_once() -> None:
     await cancel_and_wait(running)
     assert set(lags) == {0.5}
     assert [(line["event"], line["loop"]) for line in lines] == [("loop_stalled", "slot_0")]
+
+
+async def test_each_round_puts_off_the_end_of_a_stuck_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed: list[tuple[float, float, bool]] = []
+
+    def dump_traceback_later(seconds: float, *, exit: bool) -> None:  # noqa: A002 -- the name of the real one
+        armed.append((CLOCK.monotonic(), seconds, exit))
+
+    monkeypatch.setattr("faulthandler.dump_traceback_later", dump_traceback_later)
+    running = asyncio.create_task(Watchdog(lambda _: None, CLOCK, health.end_when_stuck).run())
+    began = CLOCK.monotonic()
+    await CLOCK.sleep(4.5)
+    await cancel_and_wait(running)
+    assert armed == [(began + second, health.STUCK_SECONDS, True) for second in range(5)]
 
 
 async def test_readiness_names_the_dependency_that_does_not_answer() -> None:

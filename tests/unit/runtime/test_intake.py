@@ -13,10 +13,10 @@ from tests.support.fakes import FakeItems, FakeQueue, FakeStateMachine, Recordin
 from tests.support.samples import message, seed
 from tests.support.virtual_time import EPOCH, VirtualClock
 from worker.errors import NotConfirmedError
-from worker.events import InteractionEvent, InvalidEventError, utc_text
+from worker.events import EventParser, InteractionEvent, InvalidEventError, parse_event, utc_text
 from worker.record import Freshness, Known
 from worker.runtime.admission import Admission
-from worker.runtime.health import Tick
+from worker.runtime.health import STALL_SECONDS, Tick
 from worker.runtime.intake import Intake
 from worker.runtime.stopping import Stopping
 
@@ -26,7 +26,7 @@ COVERS_ALL = Known(details_at=datetime(2027, 1, 1, tzinfo=UTC))
 class Rig:
     """One receiver on fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, visibility_seconds: int = 60, parse: EventParser | None = None) -> None:
         self.clock = VirtualClock()
         self.queue = FakeQueue()
         self.machine = FakeStateMachine()
@@ -39,13 +39,15 @@ class Rig:
             self.metrics,
             self.stopping,
             concurrency=3,
-            visibility_seconds=60,
+            visibility_seconds=visibility_seconds,
             clock=self.clock,
+            parse=parse,
         )
+        self.tick = Tick("receiver", self.clock)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        receiver = asyncio.create_task(self.intake.receive(Tick("receiver", self.clock)))
+        receiver = asyncio.create_task(self.intake.receive(self.tick))
         try:
             yield
         finally:
@@ -108,6 +110,34 @@ async def test_a_poison_body_stays_until_its_quarantine_is_confirmed() -> None:
         assert len(rig.queue.deleted) == 1
 
 
+async def test_sixty_letters_that_the_dead_letter_queue_refuses_hold_up_nobody_and_stay() -> None:
+    rig = Rig()
+    letters = [message(f"poison {n}", n) for n in range(60)]
+    good = message(seed(), 99)
+    rig.queue.refused_letters = set(letters)
+    rig.queue.batches = [*(letters[n : n + 10] for n in range(0, 60, 10)), [good]]
+    with capture_logs() as lines:
+        async with rig.running():
+            await rig.queue.polling.wait()
+    assert rig.queue.deleted == [good]
+    assert sorted(one.id for one, _ in rig.queue.waits) == sorted(letter.id for letter in letters)
+    assert rig.metrics.calls.count(("quarantine_refused",)) == 60
+    refused = [line["message_id"] for line in lines if line["event"] == "quarantine_refused"]
+    assert sorted(refused) == sorted(letter.id for letter in letters)
+
+
+async def test_a_refused_letter_waits_longer_each_time_and_goes_when_it_is_taken() -> None:
+    rig = Rig()
+    tries = [message("poison", n, receives=receives) for n, receives in enumerate((1, 2, 4, 1000))]
+    taken = message("poison", 9, receives=5)
+    rig.queue.refused_letters = set(tries)
+    rig.queue.batches = [[*tries, taken]]
+    async with rig.running():
+        await rig.queue.polling.wait()
+    assert dict(rig.queue.waits) == dict(zip(tries, (60, 120, 480, 900), strict=True))
+    assert rig.queue.deleted == [taken]
+
+
 async def test_an_event_that_step_functions_refuses_is_quarantined() -> None:
     rig = Rig()
     rig.machine.answer = failing(1, InvalidEventError("InvalidExecutionInput", "refused"))
@@ -144,6 +174,35 @@ async def test_messages_are_kept_hidden_at_half_their_visibility_while_an_outage
         await rig.queue.polling.wait()
     assert [(one, round(at - began)) for one, at in rig.queue.kept_hidden] == [(held, 30), (held, 60)]
     assert rig.queue.deleted == [held]
+
+
+async def test_a_receiver_ticks_through_an_outage_whatever_the_visibility_timeout() -> None:
+    rig = Rig(visibility_seconds=43_200)
+    rig.machine.answer = failing(10**6, NotConfirmedError("ServiceUnavailable"))
+    rig.queue.batches = [[message(seed())]]
+    silences = []
+    async with rig.running():
+        for _ in range(200):
+            await rig.clock.sleep(120)
+            silences.append(rig.clock.monotonic() - rig.tick.at)
+    assert max(silences) < STALL_SECONDS
+    assert [round(at, -2) for _, at in rig.queue.kept_hidden] == [21_600], "no more often than it has to be"
+
+
+async def test_messages_stay_hidden_while_a_function_of_the_users_reads_one_of_them() -> None:
+    async def parse(body: str, now: datetime) -> InteractionEvent:
+        if "slow" in body:
+            await rig.clock.sleep(70)
+        return parse_event(body, now=now)
+
+    rig = Rig(parse=parse)
+    batch = [message(seed("quick"), 1), message(seed("slow"), 2), message("poison", 3)]
+    rig.queue.batches = [batch]
+    async with rig.running():
+        await rig.queue.polling.wait()
+    assert [one for one, _ in rig.queue.kept_hidden] == batch * 2
+    assert [event.interaction_id for event in rig.machine.asked] == ["quick", "slow"]
+    assert rig.queue.quarantined == [(batch[2], "invalid_json")]
 
 
 async def test_a_stop_gives_back_what_is_not_started() -> None:

@@ -18,7 +18,7 @@ from worker.commands.doctor.queues import check_queues
 from worker.commands.doctor.state_machine import check_activity, check_state_machine
 from worker.commands.doctor.tables import check_tables
 from worker.commands.text import printable, width
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, load_settings, raise_open_files_limit
 from worker.wiring import open_inspection
 
 SKEW_SECONDS = 30.0
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: ARG001
     """
     # The table says it all; the client's log lines would come in between.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    raise_open_files_limit()  # as `run` does, so that the same limit is checked
     findings = asyncio.run(examine(load_settings(with_conflicts=False)))
     print(_table(findings, width() or _PIPE_WIDTH))
     count = {status: sum(f.status == status for f in findings) for status in ("ok", "FAILED", "skipped")}

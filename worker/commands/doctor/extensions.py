@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from worker.aws.errors import Kind
 from worker.aws.inspection import MADE_UP, CallFailedError, Inspection
 from worker.commands.doctor.checks import Finding, explain, failed, ok, permission, skipped
-from worker.extensions.event_reader import open_reader
+from worker.extensions.event_reader import load_reader
 from worker.extensions.transform import load_transform
 from worker.settings import Settings, SettingsError
 
@@ -14,7 +14,7 @@ from worker.settings import Settings, SettingsError
 def check_functions(settings: Settings) -> list[Finding]:
     """Whether EVENT_READER and DETAILS_TRANSFORM load; nothing is said of what is unset."""
     given: list[tuple[str, str | None, Callable[[str], object]]] = [
-        ("EVENT_READER", settings.event_reader, open_reader),
+        ("EVENT_READER", settings.event_reader, load_reader),
         ("DETAILS_TRANSFORM", settings.details_transform, load_transform),
     ]
     return [_function(setting, name, load) for setting, name, load in given if name]
