@@ -177,6 +177,13 @@ SERIES = (
         "0: look at the shared cache; work goes on, slower.",
     ),
     Series(
+        "worker_log_lines_dropped_total",
+        Counter,
+        (),
+        "lines for stdout or stderr that were dropped because nobody took them in time; work goes on",
+        "Above 0: what reads the log (the log driver, a pipe) stands still or is too slow, or a disk is full.",
+    ),
+    Series(
         "worker_draining",
         Gauge,
         (),
@@ -227,6 +234,7 @@ class PrometheusMetrics:
         self._allowance_limit = self._gauge("worker_request_allowance_limit")
         self._paused_until = self._gauge("worker_genesys_paused_until_timestamp_seconds")
         self._shared_cache_up = self._gauge("worker_shared_cache_up")
+        self._log_lines_dropped = self._counter("worker_log_lines_dropped_total")
         self._draining = self._gauge("worker_draining")
         self._gauge("worker_build_info").labels(__version__, platform.python_version()).set(1)
 
@@ -284,6 +292,10 @@ class PrometheusMetrics:
 
     def shared_cache_up(self, up: bool) -> None:
         self._shared_cache_up.set(up)
+
+    def log_line_dropped(self) -> None:
+        """From any thread."""
+        self._log_lines_dropped.inc()
 
     def draining(self, draining: bool) -> None:
         self._draining.set(draining)
