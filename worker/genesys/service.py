@@ -74,7 +74,13 @@ async def open_details(
         allowance = Allowance(shared, f"allowance#{client}", pace, metrics, clock)
         batching = Batching(
             Client(
-                session, api_at, settings.genesys_details_path, clock, metrics, standard=settings.record == "standard"
+                session,
+                api_at,
+                settings.genesys_details_path,
+                clock,
+                metrics,
+                standard=settings.record == "standard",
+                documents=settings.archive_url is not None or settings.details_transform is not None,
             ).ask,
             tokens,
             allowance,
