@@ -103,6 +103,22 @@ async def test_a_document_counts_for_as_long_as_it_is_held_and_is_dropped_when_n
     assert memory.parsing.free == free
 
 
+async def test_an_answer_waits_until_attempts_let_documents_go() -> None:
+    memory = AnswerMemory()
+    async with api(200, ANSWERS["large"]) as (session, url):
+        client = Client(session, url, None, SystemClock(), memory=memory)
+        asked = [asyncio.create_task(client.ask(["ID"], "token")) for _ in range(4)]
+        waiting = set(asked)
+        while len(waiting) > 2:
+            _, waiting = await asyncio.wait(waiting, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        assert len(waiting) == 2
+        assert memory.parsing.free < 30 * 2**20  # which is room for no other one
+        asked.clear()
+        del _
+        await asyncio.wait(waiting, timeout=60)
+        assert all(isinstance(one.result(), Answered) for one in waiting)
+
+
 async def test_an_answer_that_is_not_wanted_gives_back_what_it_took() -> None:
     memory = AnswerMemory()
     free = memory.parsing.free, memory.reading.free

@@ -16,8 +16,8 @@ from tests.support.worker_process import WorkerProcess, until, worker_process
 
 MOST_MIB = 400
 MOST_LAG = 2.0
-"""Seconds, on a machine with other work: the code before took 6. What holds up the event loop is measured as CPU time in
-`tests/integration/test_large_answers.py`."""
+"""Seconds, on a machine with other work: the code before took 6. `tests/integration/test_large_answers.py` measures the
+CPU time for which the event loop is held up."""
 
 
 PLAN = ["large"] * 6 + ["objects", "lists"] + ["endless"] * 4 + ["bomb", "few_objects", "few_lists"]

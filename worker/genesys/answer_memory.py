@@ -34,9 +34,9 @@ class TooLargeError(ValueError):
 
 
 def weigh(text: str, start: int, end: int) -> int:
-    """The most bytes that the values of this part of a JSON text take when it is parsed."""
+    """The most bytes that this part of a JSON text and its values take, or the values and what is packed of them."""
     characters = sys.getsizeof(text) * (end - start) // max(1, len(text))
-    return characters + sum(weight * text.count(mark, start, end) for mark, weight in _WEIGHTS.items())
+    return 2 * characters + sum(weight * text.count(mark, start, end) for mark, weight in _WEIGHTS.items())
 
 
 class HeldDocument(dict[str, Any]):
@@ -88,7 +88,7 @@ class Share:
         Raises TooLargeError for what weighs too much to be parsed at all.
         """
         await self._take(self._memory.parsing_turn)
-        weight = sys.getsizeof(text) + weigh(text, 0, len(text))
+        weight = weigh(text, 0, len(text))
         if weight > LARGEST_WEIGHT:
             raise TooLargeError(f"the answer would take {weight} bytes of memory, more than {LARGEST_WEIGHT}")
         await self._memory.parsing.take(weight)
