@@ -25,6 +25,7 @@ from chaos.tables import table as _table
 from worker.app import serve
 from worker.settings import load_settings
 from worker.telemetry.logging import configure_logging
+from worker.telemetry.metrics import PrometheusMetrics
 
 _ROOT = Path(__file__).resolve().parents[1]
 _WAVES = 10
@@ -81,7 +82,7 @@ def main() -> int:
 
 
 async def _soak(account: Account, interactions: int) -> list[Sample]:
-    service = asyncio.create_task(serve(load_settings()))
+    service = asyncio.create_task(serve(load_settings(), PrometheusMetrics()))
     started = time.monotonic()
     samples = []
     for wave in range(1, _WAVES + 1):

@@ -33,6 +33,7 @@ from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
 from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings, raise_open_files_limit
 from worker.telemetry.http import ListenError, serve_http
+from worker.telemetry.line_writer import written_beside
 from worker.telemetry.logging import configure_logging
 from worker.telemetry.metrics import PrometheusMetrics
 from worker.wiring import Aws, freshness, open_aws, open_shared, store_key
@@ -58,10 +59,11 @@ def run(_: argparse.Namespace) -> NoReturn:
 
 
 def _run(settings: Settings) -> int:
-    configure_logging(settings.log_level, settings.log_format)
-    with run_to_the_end() as runner:
+    metrics = PrometheusMetrics()
+    with written_beside(metrics.log_line_dropped) as lines, run_to_the_end() as runner:
+        configure_logging(settings.log_level, settings.log_format, lines)
         try:
-            return runner.run(serve(settings))
+            return runner.run(serve(settings, metrics))
         except SettingsError:
             raise
         except ListenError as error:
@@ -72,21 +74,21 @@ def _run(settings: Settings) -> int:
             return 1
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, metrics: PrometheusMetrics) -> int:
     """The service, from its first connection to its last; the exit status."""
     async with AsyncExitStack() as stack:
         stack.callback(faulthandler.cancel_dump_traceback_later)
-        return await _Service(settings, stack).serve()
+        return await _Service(settings, metrics, stack).serve()
 
 
 class _Service:
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, metrics: PrometheusMetrics, stack: AsyncExitStack) -> None:
         self._settings = settings
         # The user's functions first: a wrong name ends the start before anything runs.
         self._reader = load_reader(settings.event_reader) if settings.event_reader else None
         self._transform = load_transform(settings.details_transform) if settings.details_transform else None
         self._stack = stack
-        self._metrics = PrometheusMetrics()
+        self._metrics = metrics
         self._clock = SystemClock()
         self._stopping = Stopping(self._clock)
         self._watchdog = Watchdog(self._metrics.loop_lag, self._clock, end_when_stuck)

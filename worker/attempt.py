@@ -89,7 +89,8 @@ class Attempts:
         try:
             outcome = await self._steps(task, seconds)
         except AttemptError as error:
-            outcome = Failed(error)
+            # A traceback would refer to this frame, and hold the details until the garbage collector's next round.
+            outcome = Failed(error.with_traceback(None))
         except Exception as error:
             log.exception("attempt_unexpected")
             outcome = Failed(Unexpected(f"{type(error).__name__}: see the worker's log"))

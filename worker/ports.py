@@ -28,7 +28,8 @@ class Details:
     channels: tuple[str, ...]
     """Lower-case, distinct, in order of appearance."""
     document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """The JSON object as Genesys Cloud answered it: personal data, so it is never logged. Not to be changed."""
+    """The JSON object as Genesys Cloud answered it: personal data, so it is never logged. Not to be changed. Empty when
+    neither an archive nor a transform needs it."""
     attributes: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the item gets beyond the service's own attributes: JSON values by name."""
     asked_at: datetime = field(kw_only=True)

@@ -69,6 +69,7 @@ async def test_a_conversation_whose_end_appears_late_ends_complete(
     item = await stored(stack, call_id)
     assert call.end is not None
     assert (item["complete"], item["endTime"]) == ({"BOOL": True}, {"S": utc_text(call.end)})
+    await until(lambda: worker.lines("attempt")[-1]["outcome"] == "succeeded")
     outcomes = [line["outcome"] for line in worker.lines("attempt")]
     assert set(outcomes[:-1]) == {"Interaction.Incomplete"}
 

@@ -178,7 +178,8 @@ async def test_an_unknown_interaction_ends_as_a_dead_letter_that_says_all(
     letter = json.loads(body)
     assert attribute == letter["error"]["Error"] == "Interaction.NotFound"
     assert letter["error"]["Cause"]
-    assert letter["executionArn"] == worker.lines("attempt")[0]["execution_arn"]
+    (attempt,) = await until(lambda: worker.lines("attempt"))
+    assert letter["executionArn"] == attempt["execution_arn"]
     assert {name: letter[name] for name in ("interactionId", "eventType", "timestamp", "eventId")} == {
         "interactionId": interaction_id,
         "eventType": "customer.end",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.stack import Stack, send_many
-from tests.support.worker_process import until, worker_process
+from tests.support.worker_process import outcomes, until, worker_process
 from worker.local.simulator.server import Simulator
 
 
@@ -26,6 +26,6 @@ async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_f
         await send_many(stack, 60)
         await until(lambda: succeeded(120))
         assert simulator.stats.logins == 2
-        attempts = [line["outcome"] for worker in (one, two) for line in worker.lines("attempt")]
+        attempts = await until(lambda: outcomes(120, one, two))
         assert attempts == ["succeeded"] * 120
     assert simulator.stats.statuses[429] == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import Stack, send_many
-from tests.support.worker_process import WorkerProcess, until, worker_process
+from tests.support.worker_process import WorkerProcess, outcomes, until, worker_process
 from worker.local import child_process
 from worker.local.simulator.server import Options, Simulator
 
@@ -76,7 +76,6 @@ async def test_two_versions_share_token_and_allowance_without_a_second_login_and
             await send_many(stack, 20)
             await until(lambda: succeeded(110))
             assert simulator.stats.logins == 2
-            outcomes = [line["outcome"] for worker in workers for line in worker.lines("attempt")]
-            assert outcomes == ["succeeded"] * 110
+            assert await until(lambda: outcomes(110, *workers)) == ["succeeded"] * 110
             assert not any(worker.lines("shared_cache_unavailable") for worker in workers)
     assert simulator.stats.statuses[429] == 0

@@ -82,6 +82,12 @@ class WorkerProcess:
         return status
 
 
+def outcomes(number: int, *workers: WorkerProcess) -> list[str]:
+    """Of the attempts that the workers have logged, when there are so many; else empty."""
+    found = [line["outcome"] for worker in workers for line in worker.lines("attempt")]
+    return found if len(found) >= number else []
+
+
 StartWorker = Callable[..., Awaitable[WorkerProcess]]
 """Starts a worker in an environment of the test's own, with further settings by name."""
 

@@ -1,6 +1,8 @@
 """The use case: every attempt ends as exactly one outcome."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +14,9 @@ from tests.support.samples import task
 from worker import errors
 from worker.attempt import Attempt, Attempts, Task, read_task
 from worker.clock import SystemClock
-from worker.events import RECONCILE, parse_time
+from worker.events import RECONCILE, InteractionEvent, parse_time
 from worker.outcomes import Failed, Succeeded
-from worker.ports import ActivityTask, Details
+from worker.ports import ActivityTask, Details, Kept
 from worker.record import Freshness, Known
 
 NOW = parse_time("2026-03-01T10:05:00Z")
@@ -326,3 +328,37 @@ async def test_a_plain_input_without_context_is_enough() -> None:
     assert read == Task("token", read.event)
     assert (await rig.attempts.make(read)).outcome == Succeeded(details=True, event=True)
     assert DETAILS.channels == ("voice",)
+
+
+class Held(dict[str, Any]):
+    """A document that can be watched."""
+
+
+async def test_a_failed_attempt_lets_the_document_go_with_its_outcome() -> None:
+    """Without the garbage collector, which may not run while everything waits for the memory that documents hold."""
+
+    class Failing(FakeStore):
+        async def put(self, event: InteractionEvent, details: Details) -> Kept:
+            try:
+                raise OSError(f"no answer for {event} and {details}")  # noqa: TRY301
+            except OSError as error:
+                raise errors.StoreUnavailable("503") from error
+
+    rig = Rig()
+    documents = [Held()]
+    watched = weakref.ref(documents[0])
+
+    async def answer(_: str) -> Details:
+        return replace(DETAILS, document=documents.pop())
+
+    rig.details.answer = answer
+    rig.store.put = Failing().put  # type: ignore[method-assign]
+    gc.disable()
+    try:
+        attempt = await rig.attempts.make(read_task(task()))
+        assert isinstance(attempt.outcome, Failed)
+        assert isinstance(attempt.outcome.error, errors.StoreUnavailable)
+        del attempt
+        assert watched() is None
+    finally:
+        gc.enable()

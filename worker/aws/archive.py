@@ -51,6 +51,7 @@ class ArchivingStore:
         self._client = client
         self._bucket = parts.netloc
         self._prefix = parts.path.strip("/")
+        self._packing = asyncio.Lock()
 
     async def put(self, event: InteractionEvent, details: Details) -> Kept:
         """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document."""
@@ -71,7 +72,8 @@ class ArchivingStore:
     async def _archive(self, event: InteractionEvent, details: Details) -> None:
         """Write, unless a document asked for then or later is there. S3 decides, so no two writers can both win."""
         key = self.key(event.interaction_id, details.start_time)
-        body = await asyncio.to_thread(_pack, details.document)
+        async with self._packing:  # one after the other, as it takes a few times the document's size
+            body = await asyncio.to_thread(_pack, details.document)
         asked_at = utc_text(details.asked_at)
         condition: dict[str, Any] = {"IfNoneMatch": "*"}
         for _ in range(_ROUNDS):
@@ -114,9 +116,9 @@ class ArchivingStore:
 
 def _pack(document: Mapping[str, Any]) -> bytes:
     """One line, so that query engines read it as a row; without a time stamp, so that the same document is the same."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     # Half of a surrogate pair has no UTF-8 form: its escape is what JSON has for it.
-    return gzip.compress((text + "\n").encode("utf-8", "backslashreplace"), _GZIP_LEVEL, mtime=0)
+    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return gzip.compress(line + b"\n", _GZIP_LEVEL, mtime=0)
 
 
 def _unavailable(error: BaseException) -> StoreUnavailable:

@@ -1,6 +1,8 @@
 """One request for details, from its URL to its Answer."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -12,15 +14,19 @@ from yarl import URL
 from worker.clock import Clock
 from worker.errors import AttemptError, InteractionUnavailable, Invalid, NotReady, Unavailable
 from worker.genesys.answer import Answer, Answered, Suspect, Unreachable, asked_at, judge_failure
-from worker.genesys.large_json import parse, read_conversations
+from worker.genesys.answer_memory import AnswerMemory, HeldDocument, Share, TooLargeError, weigh
+from worker.genesys.large_json import WHOLE_BYTES, conversations_of, each_conversation, parse, parse_large
 from worker.genesys.reading import Mapper, mapper_for
-from worker.genesys.responses import TooLargeError, correlation_id, error_code, read_body, retry_after
+from worker.genesys.responses import correlation_id, error_code, read_body, read_small_body, retry_after
 from worker.ports import Details, Metrics
 
 BATCH_PATH = "/api/v2/analytics/conversations/details"
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=5, sock_read=30)
 """A batch of many megabytes may take long as a whole, but not stand still."""
+
+_SLOW_WEIGHT = 2 * 2**20
+"""From here on a document is read beside the event loop: one of 80 MiB takes up to half a second."""
 
 log = structlog.get_logger()
 
@@ -38,9 +44,16 @@ class Client:
     timeout: aiohttp.ClientTimeout = TIMEOUT
     standard: bool = False
     """Whether details get the attributes of the standard record."""
+    documents: bool = True
+    """Whether somebody needs the documents; without one, details have none, and take little memory."""
+    memory: AnswerMemory = field(default_factory=AnswerMemory)
 
     async def ask(self, ids: list[str], token: str) -> Answer:
         """Ask for `ids` by one request. Ids are of `events.INTERACTION_ID`; with a template there is exactly one."""
+        with self.memory.share() as share:
+            return await self._ask(ids, token, share)
+
+    async def _ask(self, ids: list[str], token: str, share: Share) -> Answer:
         status: int | None = None
         sent_at = self.clock.time()
         try:
@@ -51,7 +64,8 @@ class Client:
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                body = await read_body(response)
+                good = status == HTTPStatus.OK
+                body = await (read_body(response, share) if good else read_small_body(response))
         except TooLargeError as error:
             return Suspect(Invalid(str(error)), status)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -59,14 +73,17 @@ class Client:
         finally:
             if self.metrics is not None:
                 self.metrics.genesys_request("details", status)
-        if status != HTTPStatus.OK:
+        if not good:
             return _failure(response, body, len(ids))
         try:
-            return Answered(await self._results(ids, body, asked_at(sent_at, response.headers.get("Date"))))
+            results = await self._results(ids, body, asked_at(sent_at, response.headers.get("Date")), share)
+        except TooLargeError as error:
+            return Suspect(Invalid(str(error)), status)
         except ValueError:
             detail = f"Genesys Cloud's answer is not the JSON expected{correlation_id(response)}"
             log.warning("genesys_answer_unreadable", ids=len(ids), detail=detail)
             return Suspect(InteractionUnavailable(detail), status)
+        return Answered(results)
 
     def _url(self, ids: list[str]) -> URL:
         """Nothing in an id needs quoting."""
@@ -81,19 +98,51 @@ class Client:
         log.warning("genesys_request_failed", error=type(error).__name__, detail=detail)
         return Suspect(InteractionUnavailable(detail), None) if connected else Unreachable(Unavailable(detail))
 
-    async def _results(self, ids: list[str], body: bytes, asked: datetime) -> dict[str, Details | AttemptError]:
+    async def _results(
+        self, ids: list[str], body: bytes, asked: datetime, share: Share
+    ) -> dict[str, Details | AttemptError]:
+        """Raises ValueError when the answer is malformed, TooLargeError when it would take too much memory."""
         read = mapper_for(self.template, standard=self.standard)
-        if self.template is not None:
-            return {ids[0]: _read(read, parse(body), asked)}
         results: dict[str, Details | AttemptError] = {}
         wanted = frozenset(ids)
-        for conversation in await read_conversations(body):
-            name = conversation.get("conversationId") if isinstance(conversation, dict) else None
-            if isinstance(name, str) and name in wanted and not isinstance(results.get(name), Details):
-                results[name] = _read(read, conversation, asked)
+        async for document, weight in self._documents(body, share):
+            name = ids[0] if self.template is not None else _name(document)
+            if name in wanted and not isinstance(results.get(name), Details):
+                slow = weight > _SLOW_WEIGHT
+                found = await asyncio.to_thread(_read, read, document, asked) if slow else _read(read, document, asked)
+                results[name] = self._keep(found, weight, share) if isinstance(found, Details) else found
         for missing in wanted - results.keys():
             results[missing] = NotReady("Genesys Cloud does not know the interaction yet")
         return results
+
+    async def _documents(self, body: bytes, share: Share) -> AsyncIterator[tuple[Any, int]]:
+        """Each document of an answer, with its weight where that matters."""
+        small = len(body) <= WHOLE_BYTES
+        if small and not self.documents:
+            for document in conversations_of(body) if self.template is None else [parse(body)]:
+                yield document, 0
+            return
+        text = body.decode()
+        await share.reserve(text)
+        if self.template is not None:
+            yield parse(body) if small else parse_large(text), weigh(text, 0, len(text))
+            return
+        async for conversation in each_conversation(text):
+            yield conversation
+
+    def _keep(self, details: Details, weight: int, share: Share) -> Details:
+        """The details with their document, for as long as they are needed, or without it when nobody needs it."""
+        if not self.documents:
+            return replace(details, document={})
+        document = HeldDocument(details.document)
+        share.hold(document, weight)
+        return replace(details, document=document)
+
+
+def _name(conversation: Any) -> str:
+    """The id in a conversation; empty when it has none."""
+    name = conversation.get("conversationId") if isinstance(conversation, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _failure(response: aiohttp.ClientResponse, body: bytes, ids: int) -> Answer:

@@ -5,13 +5,16 @@ conversation at a time, with the loop running in between.
 """
 
 import asyncio
+import gc
 import json
 import re
 import time
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from worker import lenient_json
+from worker.genesys.answer_memory import weigh
 from worker.genesys.responses import parse_json
 
 WHOLE_BYTES = 256 * 1024
@@ -24,44 +27,61 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _decoder = json.JSONDecoder()
 
 
-async def read_conversations(body: bytes) -> list[Any]:
-    """The conversations in an answer of the batched endpoint, of any JSON type.
+def conversations_of(body: bytes) -> list[Any]:
+    """The conversations in a small answer of the batched endpoint, of any JSON type.
 
     Raises ValueError when the body is malformed or cut off.
     """
-    if len(body) <= WHOLE_BYTES:
-        return _list(parse(body))
-    found = []
-    pause_at = time.perf_counter() + _PIECE_SECONDS
-    try:
-        for conversation in _pieces(body.decode()):
-            found.append(conversation)
-            if time.perf_counter() > pause_at:
-                await asyncio.sleep(0)
-                pause_at = time.perf_counter() + _PIECE_SECONDS
-    except (IndexError, RecursionError) as error:
-        raise ValueError("cut off, or nested too deep") from error
-    return found
-
-
-def parse(body: bytes) -> Any:
-    """One JSON document. Raises ValueError."""
-    try:
-        return parse_json(body)
-    except ValueError:
-        return parse_json(lenient_json.replace_lone_surrogates(body))
-
-
-def _list(document: Any) -> list[Any]:
-    """The list in a parsed answer; an answer that found nothing may leave it out."""
+    document = parse(body)
+    # An answer that found nothing may leave them out.
     conversations = (document.get("conversations") or []) if isinstance(document, dict) else None
     if isinstance(conversations, list):
         return conversations
     raise ValueError("not an object with a list of conversations")
 
 
-def _pieces(text: str) -> Generator[Any, None, None]:
-    """The elements of `conversations`, each parsed when it is asked for."""
+async def each_conversation(text: str) -> AsyncIterator[tuple[Any, int]]:
+    """As `conversations_of`, for an answer of any size, one after the other and each with its weight.
+
+    Raises ValueError, at the end of what is well-formed.
+    """
+    pause_at = time.perf_counter() + _PIECE_SECONDS
+    try:
+        for conversation, start, end in _pieces(text):
+            yield _without_half_characters(conversation, text, start, end), weigh(text, start, end)
+            if time.perf_counter() > pause_at:
+                await asyncio.sleep(0)
+                pause_at = time.perf_counter() + _PIECE_SECONDS
+    except (IndexError, RecursionError) as error:
+        raise ValueError("cut off, or nested too deep") from error
+
+
+def parse(body: bytes) -> Any:
+    """One small JSON document. Raises ValueError."""
+    try:
+        return parse_json(body)
+    except ValueError:
+        return parse_json(lenient_json.replace_lone_surrogates(body))
+
+
+def parse_large(text: str) -> Any:
+    """One JSON document of any size, in the least memory. Raises ValueError."""
+    try:
+        with _no_collection():
+            return _decoder.decode(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _without_half_characters(value: Any, text: str, start: int, end: int) -> Any:
+    """The value, parsed again as `parse` does where its text may have escapes of half characters and is small."""
+    if end - start > WHOLE_BYTES or not any(text.find(half, start, end) >= 0 for half in ("\\ud", "\\uD")):
+        return value
+    return parse(text[start:end].encode())
+
+
+def _pieces(text: str) -> Generator[tuple[Any, int, int], None, None]:
+    """The elements of `conversations`, each parsed when it is asked for, and where its text begins and ends."""
     at = _after(text, 0, "{")
     while text[at] != "}":
         key, at = _value(text, at)
@@ -77,18 +97,32 @@ def _pieces(text: str) -> Generator[Any, None, None]:
         raise ValueError("something follows the answer")
 
 
-def _elements(text: str, at: int) -> Generator[Any, None, int]:
+def _elements(text: str, at: int) -> Generator[tuple[Any, int, int], None, int]:
     at = _after(text, at, "[")
     while text[at] != "]":
+        start = at
         element, at = _value(text, at)
-        yield element
+        yield element, start, at
         at = _next(text, at, "]")
     return _skip(text, at + 1)
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:
-    value, at = _decoder.raw_decode(text, at)
+    with _no_collection():
+        value, at = _decoder.raw_decode(text, at)
     return value, _skip(text, at)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """JSON makes no cycles, and rounds of the garbage collector in the midst of a large value double its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _next(text: str, at: int, end: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from worker.errors import Invalid
@@ -14,6 +15,8 @@ COMMUNICATIONS = {"calls": "voice", "chats": "chat", "emails": "email", "message
 """Lists of a participant in `GET /api/v2/conversations/{id}`, and the channel that each stands for."""
 
 _LONGEST_LABEL = 64
+_MOST_CHANNELS = 100
+"""Of one interaction. There are fewer kinds; the bound is for what was never a conversation."""
 
 Mapper = Callable[[Any, datetime], Details]
 """From a JSON document, and when it was asked for, to details. Raises errors.Invalid."""
@@ -84,7 +87,9 @@ def _details(
         moment = parse_time(start)
     except ValueError:
         raise Invalid(f"the details' {start_field} is not ISO 8601") from None
-    return Details(moment, tuple(dict.fromkeys(channels)), fields, asked_at=asked_at, end_time=_end(end))
+    return Details(
+        moment, tuple(islice(dict.fromkeys(channels), _MOST_CHANNELS)), fields, asked_at=asked_at, end_time=_end(end)
+    )
 
 
 def _end(text: Any) -> datetime | None:

@@ -6,8 +6,13 @@ from typing import Any
 import aiohttp
 import pydantic_core
 
-BODY_LIMIT = 32 * 2**20
+from worker.genesys.answer_memory import Share, TooLargeError
+
+BODY_LIMIT = 8 * 2**20
 """Bytes of one answer after decompression. A larger batch is bisected, so only one interaction can be too large."""
+
+SMALL_BODY_LIMIT = 64 * 1024
+"""Bytes of a login or of an error. Real ones have less than one kilobyte, and a proxy's page a few."""
 
 DEFAULT_PAUSE_SECONDS = 15.0
 """The pause without a readable `Retry-After`. A sliding window of 60 s frees up little by little."""
@@ -15,10 +20,6 @@ LONGEST_PAUSE_SECONDS = 3600.0
 """Daily limits answer with hours; asking once an hour does no harm and finds out that a limit was lifted."""
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
-
-
-class TooLargeError(ValueError):
-    """The answer is larger than BODY_LIMIT."""
 
 
 def retry_after(header: str | None) -> float:
@@ -35,17 +36,29 @@ def correlation_id(response: aiohttp.ClientResponse) -> str:
     return f", ININ-Correlation-Id {text}" if _CORRELATION_ID.match(text) else ""
 
 
-async def read_body(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body. Raises TooLargeError above BODY_LIMIT, aiohttp.ClientError when it is cut off."""
-    chunks = []
-    size = 0
+async def read_body(response: aiohttp.ClientResponse, share: Share) -> bytes:
+    """The whole body of details. Raises TooLargeError above BODY_LIMIT, aiohttp.ClientError when it is cut off."""
+    return bytes(await _read(response, BODY_LIMIT, share))
+
+
+async def read_small_body(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body of something else; empty above SMALL_BODY_LIMIT. Raises aiohttp.ClientError when it is cut off."""
+    try:
+        return bytes(await _read(response, SMALL_BODY_LIMIT))
+    except TooLargeError:
+        return b""
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int, share: Share | None = None) -> bytearray:
+    body = bytearray()
     async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > BODY_LIMIT:
+        if len(body) + len(chunk) > limit:
             response.close()
-            raise TooLargeError(f"the answer is larger than {BODY_LIMIT} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+            raise TooLargeError(f"the answer is larger than {limit} bytes")
+        if share is not None:
+            await share.grow(len(chunk))
+        body += chunk
+    return body
 
 
 def parse_json(body: bytes) -> Any:
@@ -55,8 +68,8 @@ def parse_json(body: bytes) -> Any:
 
 
 async def read_json(response: aiohttp.ClientResponse) -> Any:
-    """The body of a small answer as JSON; None when it is not JSON."""
-    body = await read_body(response)
+    """The body of a small answer as JSON; None when it is not JSON, or not small."""
+    body = await read_small_body(response)
     try:
         return parse_json(body)
     except ValueError:

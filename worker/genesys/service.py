@@ -96,7 +96,15 @@ async def open_details(
         allowance = Allowance(fleet.cache, f"allowance#{client}", pace, metrics, clock)
         path, standard = settings.genesys_details_path, settings.record == "standard"
         batching = Batching(
-            Client(session, _api_at(settings), path, clock, metrics, standard=standard).ask,
+            Client(
+                session,
+                _api_at(settings),
+                path,
+                clock,
+                metrics,
+                standard=standard,
+                documents=settings.archive_url is not None or settings.details_transform is not None,
+            ).ask,
             tokens,
             allowance,
             gate=fleet.gate,

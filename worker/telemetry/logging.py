@@ -8,7 +8,7 @@ import contextlib
 import logging
 import sys
 import traceback
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Literal, Protocol, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -27,8 +27,21 @@ class _Stdout:
             sys.stdout.flush()
 
 
-def configure_logging(level: str = "info", form: Literal["json", "console"] | None = None) -> None:
-    """Set up structlog and the standard library's logging. `form` None: console on a terminal, else JSON."""
+class LineOutput(Protocol):
+    """Where lines go; each call brings whole ones."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+
+
+def configure_logging(
+    level: str = "info", form: Literal["json", "console"] | None = None, output: LineOutput | None = None
+) -> None:
+    """Set up structlog and the standard library's logging.
+
+    `form` None: console on a terminal, else JSON. `output` None: standard output, which may block.
+    """
+    stream = cast("TextIO", output or _Stdout())
     console = form == "console" or (form is None and sys.stdout.isatty())
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -39,10 +52,10 @@ def configure_logging(level: str = "info", form: Literal["json", "console"] | No
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stdout())),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(cast("TextIO", _Stdout()))
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

@@ -201,6 +201,13 @@ SERIES = (
         "1 for longer than somebody wanted: `resume`.",
     ),
     Series(
+        "worker_log_lines_dropped_total",
+        Counter,
+        (),
+        "lines for stdout or stderr that were dropped because nobody took them in time; work goes on",
+        "Above 0: what reads the log (the log driver, a pipe) stands still or is too slow, or a disk is full.",
+    ),
+    Series(
         "worker_draining",
         Gauge,
         (),
@@ -254,6 +261,7 @@ class PrometheusMetrics:
         self._shared_cache_up = self._gauge("worker_shared_cache_up")
         self._dependency_up = self._gauge("worker_dependency_up")
         self._paused = self._gauge("worker_paused")
+        self._log_lines_dropped = self._counter("worker_log_lines_dropped_total")
         self._draining = self._gauge("worker_draining")
         self._gauge("worker_build_info").labels(__version__, platform.python_version()).set(1)
 
@@ -321,6 +329,10 @@ class PrometheusMetrics:
 
     def paused(self, paused: bool) -> None:
         self._paused.set(paused)
+
+    def log_line_dropped(self) -> None:
+        """From any thread."""
+        self._log_lines_dropped.inc()
 
     def draining(self, draining: bool) -> None:
         self._draining.set(draining)

@@ -2,23 +2,31 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from worker.genesys import large_json
-from worker.genesys.large_json import read_conversations
+from worker.genesys.large_json import conversations_of, each_conversation
 
 FILLING = [{"number": number, "text": 'a "quoted" text'} for number in range(200)]
 
 
-@pytest.fixture(params=["whole", "piece by piece"])
-def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "piece by piece":
-        monkeypatch.setattr(large_json, "WHOLE_BYTES", 0)
+Read = Callable[[bytes], Awaitable[list[Any]]]
 
 
-@pytest.mark.usefixtures("_way")
+async def whole(body: bytes) -> list[Any]:
+    return conversations_of(body)
+
+
+async def piece_by_piece(body: bytes) -> list[Any]:
+    return [conversation async for conversation, _ in each_conversation(body.decode())]
+
+
+ways = pytest.mark.parametrize("read", [whole, piece_by_piece])
+
+
+@ways
 @pytest.mark.parametrize(
     ("body", "found"),
     [
@@ -29,11 +37,11 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
         ('{"conversations": null}', []),
     ],
 )
-async def test_conversations_are_found_wherever_they_stand(body: str, found: list[Any]) -> None:
-    assert await read_conversations(body.encode()) == found
+async def test_conversations_are_found_wherever_they_stand(read: Read, body: str, found: list[Any]) -> None:
+    assert await read(body.encode()) == found
 
 
-@pytest.mark.usefixtures("_way")
+@ways
 @pytest.mark.parametrize(
     "body",
     [
@@ -57,9 +65,9 @@ async def test_conversations_are_found_wherever_they_stand(body: str, found: lis
         b"\xff\xfe",
     ],
 )
-async def test_a_malformed_answer_is_a_value_error(body: str | bytes) -> None:
+async def test_a_malformed_answer_is_a_value_error(read: Read, body: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any
-        await read_conversations(body if isinstance(body, bytes) else body.encode())
+        await read(body if isinstance(body, bytes) else body.encode())
 
 
 async def test_the_loop_runs_while_a_large_answer_is_read() -> None:
@@ -73,6 +81,6 @@ async def test_the_loop_runs_while_a_large_answer_is_read() -> None:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    assert len(await read_conversations(body)) == 1000
+    assert len(await piece_by_piece(body)) == 1000
     counting.cancel()
     assert turns > 5

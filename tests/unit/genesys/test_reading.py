@@ -48,3 +48,9 @@ def test_the_standard_record_is_read_from_analytics_when_asked_for(template: str
 def test_other_sources_have_no_standard_record(template: str) -> None:
     document = {"startTime": "2026-03-01T10:00:00Z"}
     assert mapper_for(template, standard=True)(document, ASKED_AT).attributes == {}
+
+
+def test_what_has_thousands_of_channels_does_not_fill_the_memory() -> None:
+    sessions = [{"mediaType": f"channel-{number}"} for number in range(10_000)]
+    document = {"conversationStart": "2026-03-01T10:00:00Z", "participants": [{"sessions": sessions}]}
+    assert mapper_for(None)(document, ASKED_AT).channels == tuple(f"channel-{number}" for number in range(100))
