@@ -30,8 +30,9 @@ def test_the_module_s_own_tests_pass_with_a_mocked_provider(tmp_path: Path) -> N
     assert int(passed[1]) >= len(re.findall(r'^run "', _tests(), re.MULTILINE)), report
 
 
-def test_the_example_is_complete(tmp_path: Path) -> None:
-    terraform = Terraform(tmp_path, "terraform/examples/complete")
+@pytest.mark.parametrize("example", ["complete", "minimal"])
+def test_an_example_is_valid(tmp_path: Path, example: str) -> None:
+    terraform = Terraform(tmp_path, f"terraform/examples/{example}")
     terraform.initialize()
     terraform("validate")
 
