@@ -18,8 +18,8 @@ DEPRECATED = {
     "aws_iam_role": {"inline_policy", "managed_policy_arns"},
     "aws_service_discovery_service": {"health_check_custom_config"},
 }
-"""Attributes and blocks of the types used here of which 6.x warns, or of parts of which. From its documentation, because
-the schema that is at hand does not say."""
+"""Attributes and blocks of the types used here of which 6.x warns, or of parts of which. From its documentation: the
+schema that is at hand does not say."""
 
 
 @pytest.fixture(scope="module")
