@@ -27,6 +27,7 @@ resource "aws_dynamodb_table" "interactions" {
 
 # The access token, the lease for its refresh and the counters of the rate limit: minutes of life, no backup wanted.
 resource "aws_dynamodb_table" "shared_cache" {
+  # checkov:skip=CKV_AWS_28:a backup would keep access tokens, which live for two days at most
   count = local.create_shared_cache_table ? 1 : 0
 
   name         = "${var.name}-shared-cache"

@@ -5,11 +5,13 @@ import subprocess
 import tarfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 
 from tests.infra.account import account
 from tests.infra.terraform import DEPLOY, Terraform
@@ -83,6 +85,7 @@ def test_the_plan_forgets_the_running_revision_and_makes_another(upgrade: Upgrad
 async def test_what_0_1_0_stored_and_ran_is_there_after_the_upgrade(
     upgrade: Upgrade,
     aws_environment: None,  # noqa: ARG001 -- asked for its effect
+    emulator: Emulator,
 ) -> None:
     settings = upgrade.terraform.output("settings")
     table = settings["INTERACTION_TABLE_NAME"]
@@ -94,7 +97,15 @@ async def test_what_0_1_0_stored_and_ran_is_there_after_the_upgrade(
         letter = await clients.sqs.receive_message(QueueUrl=settings["DEAD_LETTER_QUEUE_URL"], WaitTimeSeconds=5)
     assert "Item" in item
     assert [message["Body"] for message in letter["Messages"]] == ["before"]
-    assert upgrade.terraform.output("task_definition_arn") != upgrade.revision
+    now = upgrade.terraform.output("task_definition_arn")
+    assert now != upgrade.revision
+    assert [_status(emulator, revision) for revision in (upgrade.revision, now)] == ["ACTIVE", "ACTIVE"]
+
+
+def _status(emulator: Emulator, revision: str) -> str:
+    ecs: Any = get_session().create_client("ecs", endpoint_url=emulator.url)
+    with closing(ecs):
+        return str(ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"]["status"])
 
 
 def _extract(directory: Path) -> None:
