@@ -93,6 +93,18 @@ def test_the_readme_has_the_defaults_of_the_module() -> None:
     assert [name for name, value in found if f"| `{value}` |" not in rows.get(name, "")] == []
 
 
+def test_each_role_and_policy_of_the_account_has_suffix_path_and_boundary() -> None:
+    found = re.findall(r'^resource "aws_iam_(role|policy)" "(\w+)" \{\n(.*?)^\}', _module(), re.DOTALL | re.MULTILINE)
+    assert len(found) >= 5
+    wanted = {"role": ("var.name_suffix", "var.iam_path", "var.permissions_boundary_arn")}
+    assert [
+        f"{kind} {name}: {part}"
+        for kind, name, body in found
+        for part in wanted.get(kind, ("var.name_suffix", "var.iam_path"))
+        if part not in body
+    ] == []
+
+
 def _module() -> str:
     return "".join(path.read_text() for path in sorted(MODULE.glob("*.tf")))
 
