@@ -48,7 +48,7 @@ locals {
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.create_dashboard ? 1 : 0
 
-  dashboard_name = var.name
+  dashboard_name = "${var.name}${var.name_suffix}"
   dashboard_body = jsonencode({
     widgets = flatten([
       for y, row in local.dashboard_rows : [

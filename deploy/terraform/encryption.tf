@@ -3,7 +3,9 @@ locals {
   kms_key_arn  = var.create_kms_key ? aws_kms_key.this[0].arn : var.kms_key_arn
 
   # What the key's policy must allow besides the account's own administration. Roles of this module get their part
-  # through IAM; these two are services that act for nobody's role.
+  # through IAM; these two are services that act for nobody's role. EventBridge has no condition: AWS's guides disagree on
+  # whether it names a rule when it uses a key for SQS, and a condition that does not match loses every event. Which rules
+  # may send is said by the policy of each queue.
   kms_key_policy_statements = [
     {
       Sid       = "EventBridgeDeliversToEncryptedQueues"
@@ -11,10 +13,6 @@ locals {
       Principal = { Service = "events.amazonaws.com" }
       Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
       Resource  = "*" # in a key policy: this key
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "${local.arn}:events:${local.region}:${local.account}:rule/*${var.name}-*" }
-      }
     },
     {
       Sid       = "CloudWatchLogsEncryptsLogGroups"

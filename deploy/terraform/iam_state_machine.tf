@@ -1,6 +1,8 @@
 resource "aws_iam_role" "state_machine" {
-  name        = "${var.name}-state-machine"
-  description = "What the state machine may do: write dead letters, logs and traces"
+  name                 = "${var.name}-state-machine${var.name_suffix}"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "What the state machine may do: write dead letters, logs and traces"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -101,12 +101,6 @@ locals {
       Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DescribeTable"]
       Resource = table.arn
     }],
-    [{
-      Sid      = "DelayScaleInWhileBusy"
-      Effect   = "Allow"
-      Action   = "ecs:UpdateTaskProtection"
-      Resource = "${local.arn}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"
-    }],
     [for archive in compact([var.archive_url]) : {
       Sid      = "Archive"
       Effect   = "Allow"
@@ -125,9 +119,11 @@ locals {
 }
 
 resource "aws_iam_role" "task" {
-  name               = "${var.name}-task"
-  description        = "What the worker may do"
-  assume_role_policy = local.ecs_tasks_trust
+  name                 = "${var.name}-task${var.name_suffix}"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "What the worker may do"
+  assume_role_policy   = local.ecs_tasks_trust
 }
 
 resource "aws_iam_role_policy" "task" {
@@ -138,9 +134,11 @@ resource "aws_iam_role_policy" "task" {
 
 # What ECS does before the worker runs: pull, read the secret, write logs.
 resource "aws_iam_role" "execution" {
-  name               = "${var.name}-execution"
-  description        = "What ECS does to start the worker"
-  assume_role_policy = local.ecs_tasks_trust
+  name                 = "${var.name}-execution${var.name_suffix}"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "What ECS does to start the worker"
+  assume_role_policy   = local.ecs_tasks_trust
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -176,6 +174,15 @@ resource "aws_iam_role_policy" "execution" {
         Effect   = "Allow"
         Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         Resource = arn
+      }],
+      length(var.secret_kms_key_arns) == 0 ? [] : [{
+        Sid      = "DecryptSecrets"
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = var.secret_kms_key_arns
+        Condition = {
+          StringEquals = { "kms:ViaService" = ["secretsmanager.${local.region}.amazonaws.com"] }
+        }
       }],
       local.key_statements.execution,
     )

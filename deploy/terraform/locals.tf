@@ -5,8 +5,9 @@ data "aws_region" "current" {}
 locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.name
-  arn       = "arn:${local.partition}"
+  # The attribute is region in 6.x of the provider, which deprecates name, and name in 5.x, which has no other.
+  region = lookup(data.aws_region.current, "region", lookup(data.aws_region.current, "name", null))
+  arn    = "arn:${local.partition}"
 
   # The state machine's definition is written once, beside this module, and used by every way of running the worker.
   state_machine_file = "${path.module}/../state_machine.asl.json"
@@ -16,17 +17,34 @@ locals {
   # that each holds a slot, are the slots in use (Little's law).
   interactions_per_request = var.genesys_details_path == null ? var.genesys_batch_size : 1
   interactions_per_second  = var.genesys_requests_per_minute * local.interactions_per_request / 60
-  useful_tasks             = ceil(local.interactions_per_second * var.seconds_per_interaction / var.max_concurrency)
-  task_ceiling             = max(var.min_tasks, min(var.max_tasks, local.useful_tasks))
+  useful_tasks             = ceil(local.interactions_per_second * var.seconds_per_interaction / local.max_concurrency)
+  task_ceiling             = max(var.min_tasks, min(var.max_tasks == null ? local.tasks_that_may_poll : var.max_tasks, local.useful_tasks))
+
+  # Slots of a task, as the worker gets them.
+  max_concurrency = tonumber(lookup(var.environment, "MAX_CONCURRENCY", tostring(var.max_concurrency)))
+
+  # A free slot is an open poll, and in a rollout the old tasks poll beside the new ones. The quota is a hard one, for each
+  # activity: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+  poller_quota        = 1000
+  most_fleets         = local.service_definition.deploymentConfiguration.maximumPercent / 100
+  tasks_that_may_poll = floor(local.poller_quota / local.most_fleets / local.max_concurrency)
+  most_pollers        = local.task_ceiling * local.max_concurrency * local.most_fleets
 
   # Interactions that one task works off within the delay that is accepted.
-  target_backlog_per_task = max(1, floor(var.acceptable_delay_seconds * var.max_concurrency / var.seconds_per_interaction))
+  target_backlog_per_task = max(1, floor(var.acceptable_delay_seconds * local.max_concurrency / var.seconds_per_interaction))
 
-  cluster_arn  = var.cluster_arn != null ? var.cluster_arn : aws_ecs_cluster.this[0].arn
+  # What is made here and what is given. Whether an ARN is null is unknown while its resource is not made, so that a flag
+  # may say it.
+  create_cluster            = var.create_cluster != null ? var.create_cluster : var.cluster_arn == null
+  create_namespace          = var.create_service_discovery_namespace != null ? var.create_service_discovery_namespace : var.service_discovery_namespace_id == null
+  create_secret             = var.create_genesys_secret != null ? var.create_genesys_secret : var.genesys_secret_arn == null
+  create_shared_cache_table = var.create_shared_cache_table != null ? var.create_shared_cache_table : var.shared_cache_url == null
+
+  cluster_arn  = local.create_cluster ? aws_ecs_cluster.this[0].arn : var.cluster_arn
   cluster_name = element(split("/", local.cluster_arn), 1)
-  secret_arn   = var.genesys_secret_arn != null ? var.genesys_secret_arn : aws_secretsmanager_secret.genesys[0].arn
+  secret_arn   = local.create_secret ? aws_secretsmanager_secret.genesys[0].arn : var.genesys_secret_arn
 
-  shared_cache_url = var.shared_cache_url != null ? var.shared_cache_url : "dynamodb://${aws_dynamodb_table.shared_cache[0].name}"
+  shared_cache_url = local.create_shared_cache_table ? "dynamodb://${aws_dynamodb_table.shared_cache[0].name}" : var.shared_cache_url
 
   # Settings of the worker, as a task gets them and as an operator needs them in a shell. No secret is among them.
   settings = merge(
@@ -37,7 +55,6 @@ locals {
       ACTIVITY_ARN                    = aws_sfn_activity.this.id
       DEAD_LETTER_QUEUE_URL           = aws_sqs_queue.dead_letters.url
       INTERACTION_TABLE_NAME          = aws_dynamodb_table.interactions.name
-      SHARED_CACHE_URL                = local.shared_cache_url
       ITEM_TTL_DAYS                   = tostring(var.item_ttl_days)
       GENESYS_REGION                  = var.genesys_region
       GENESYS_REQUESTS_PER_MINUTE     = tostring(var.genesys_requests_per_minute)
@@ -49,6 +66,7 @@ locals {
       FINAL_WAIT_SECONDS              = tostring(var.final_wait_seconds)
       RECORD                          = var.record
     },
+    contains(keys(var.secret_environment), "SHARED_CACHE_URL") ? {} : { SHARED_CACHE_URL = local.shared_cache_url },
     var.details_lag_seconds == null ? {} : { DETAILS_LAG_SECONDS = tostring(var.details_lag_seconds) },
     var.genesys_details_path == null ? {} : { GENESYS_DETAILS_PATH = var.genesys_details_path },
     var.archive_url == null ? {} : { ARCHIVE_URL = var.archive_url },

@@ -30,7 +30,7 @@ output "service_name" {
 
 output "task_definition_arn" {
   description = "Revision of the task definition that was rolled out last; null while image is."
-  value       = one(aws_ecs_task_definition.this[*].arn)
+  value       = one(aws_ecs_task_definition.worker[*].arn)
 }
 
 output "task_ceiling" {

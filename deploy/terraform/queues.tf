@@ -37,12 +37,12 @@ resource "aws_sqs_queue" "dead_letters" {
 }
 
 # What EventBridge itself could not deliver in 24 hours. Apart from the dead letters, because such an event needs no
-# look at the interaction but at the queue's policy or key.
+# look at the interaction but at the queue's policy or key. Never under the customer's key: a key that EventBridge may not
+# use is one of the reasons for an event to come here.
 resource "aws_sqs_queue" "undelivered" {
   name                      = "${var.name}-undelivered"
   message_retention_seconds = local.longest_retention_seconds
-  sqs_managed_sse_enabled   = local.customer_key ? null : true
-  kms_master_key_id         = local.kms_key_arn
+  sqs_managed_sse_enabled   = true
 }
 
 resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {

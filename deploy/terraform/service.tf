@@ -21,8 +21,8 @@ locals {
     service_registry_arn = ""
   }))
 
-  # Settings fill the placeholders of their own names in lower case.
-  fill = merge({ for name, value in local.settings : lower(name) => value }, {
+  # Settings fill the placeholders of their own names in lower case. The address of a cache may be a secret instead.
+  fill = merge({ shared_cache_url = "" }, { for name, value in local.settings : lower(name) => value }, {
     name             = var.name
     region           = local.region
     cpu_architecture = var.cpu_architecture
@@ -44,7 +44,8 @@ resource "aws_cloudwatch_log_group" "tasks" {
 }
 
 resource "aws_ecs_cluster" "this" {
-  count = var.cluster_arn == null ? 1 : 0
+  # checkov:skip=CKV_AWS_65:nothing here needs Container Insights, which is billed by metric; container_insights turns it on
+  count = local.create_cluster ? 1 : 0
 
   name = var.name
 
@@ -55,14 +56,27 @@ resource "aws_ecs_cluster" "this" {
 }
 
 resource "aws_ecs_cluster_capacity_providers" "this" {
-  count = var.cluster_arn == null ? 1 : 0
+  count = local.create_cluster ? 1 : 0
 
   cluster_name       = aws_ecs_cluster.this[0].name
   capacity_providers = ["FARGATE"]
 }
 
-resource "aws_ecs_task_definition" "this" {
+# 0.1.0 kept its revision under the name `this`, without skip_destroy, which counts as it stands in the state: the next
+# revision would take it away from under the running tasks, and a rollout that fails would find nothing to go back to.
+removed {
+  from = aws_ecs_task_definition.this
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+resource "aws_ecs_task_definition" "worker" {
   count = var.image == null ? 0 : 1
+
+  # Revisions stay, for a rollout to go back to. They cost nothing.
+  skip_destroy = true
 
   family                   = local.task_definition.family
   requires_compatibilities = local.task_definition.requiresCompatibilities
@@ -90,11 +104,12 @@ resource "aws_ecs_service" "this" {
 
   name                          = local.service_definition.serviceName
   cluster                       = local.cluster_arn
-  task_definition               = aws_ecs_task_definition.this[0].arn
+  task_definition               = aws_ecs_task_definition.worker[0].arn
   desired_count                 = var.min_tasks
   scheduling_strategy           = local.service_definition.schedulingStrategy
   platform_version              = local.service_definition.platformVersion
   availability_zone_rebalancing = local.service_definition.availabilityZoneRebalancing
+  wait_for_steady_state         = var.wait_for_steady_state
   enable_ecs_managed_tags       = local.service_definition.enableECSManagedTags
   enable_execute_command        = local.service_definition.enableExecuteCommand
   propagate_tags                = local.service_definition.propagateTags
@@ -133,6 +148,11 @@ resource "aws_ecs_service" "this" {
   # Autoscaling moves it; Terraform only says where to begin.
   lifecycle {
     ignore_changes = [desired_count]
+
+    postcondition {
+      condition     = !var.wait_for_steady_state || self.task_definition == aws_ecs_task_definition.worker[0].arn
+      error_message = "The rollout of ${var.image} failed: ECS went back to ${self.task_definition}. Why is in the service's events (aws ecs describe-services) and in the log group ${local.task_log_group}."
+    }
   }
 
   # A task that starts before its role may do anything fails its first checks.

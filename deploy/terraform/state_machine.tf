@@ -5,6 +5,13 @@ locals {
 
 resource "aws_sfn_activity" "this" {
   name = var.name
+
+  lifecycle {
+    precondition {
+      condition     = local.most_pollers <= local.poller_quota
+      error_message = "In a rollout ${local.most_fleets} x ${local.task_ceiling} tasks with ${local.max_concurrency} slots would hold ${local.most_pollers} polls open, and AWS allows ${local.poller_quota} for an activity. Lower max_tasks, min_tasks or max_concurrency (MAX_CONCURRENCY)."
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "state_machine" {
@@ -15,6 +22,7 @@ resource "aws_cloudwatch_log_group" "state_machine" {
 }
 
 resource "aws_sfn_state_machine" "this" {
+  # checkov:skip=CKV_AWS_284:traces are billed for each execution and show the state machine alone; tracing turns them on
   # checkov:skip=CKV_AWS_285:it wants the data of executions in the log, which names interactions of persons
   name     = var.name
   type     = "STANDARD"

@@ -27,7 +27,8 @@ resource "aws_dynamodb_table" "interactions" {
 
 # The access token, the lease for its refresh and the counters of the rate limit: minutes of life, no backup wanted.
 resource "aws_dynamodb_table" "shared_cache" {
-  count = var.shared_cache_url == null ? 1 : 0
+  # checkov:skip=CKV_AWS_28:a backup would keep access tokens, which live for two days at most
+  count = local.create_shared_cache_table ? 1 : 0
 
   name         = "${var.name}-shared-cache"
   billing_mode = "PAY_PER_REQUEST"

@@ -9,6 +9,35 @@ variable "name" {
   }
 }
 
+variable "name_suffix" {
+  description = "End of the names that a second region or a second instance would share: roles, policies and dashboard, which an account has once, and the Cloud Map service in its namespace. For example -eu-west-1. Set it with the first application: what is renamed later is made anew, the roles of running tasks included."
+  type        = string
+  default     = ""
+
+  validation {
+    # Names of roles have 64 characters: 32 for name, 15 for the longest purpose.
+    condition     = can(regex("^(-[a-z0-9-]{0,15}[a-z0-9])?$", var.name_suffix))
+    error_message = "name_suffix must be empty, or - and up to 16 characters of a-z, 0-9 and -, the last of them not -."
+  }
+}
+
+variable "iam_path" {
+  description = "Path of roles and policies. Set it with the first application: a role that gets another path is made anew, under the tasks that use it."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.iam_path))
+    error_message = "iam_path must begin and end with /."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the permissions of every role that this module makes."
+  type        = string
+  default     = null
+}
+
 variable "vpc_id" {
   description = "VPC that the tasks run in."
   type        = string
@@ -36,9 +65,35 @@ variable "additional_security_group_ids" {
 }
 
 variable "metrics_client_security_group_ids" {
-  description = "Security groups, such as Prometheus', that may read /metrics on port 8080. Empty: nobody may."
+  description = "Security groups, such as Prometheus', that may read /metrics on port 8080. Empty: nobody may. For groups that exist already; others: metrics_client_security_groups."
   type        = list(string)
   default     = []
+}
+
+variable "metrics_client_security_groups" {
+  description = "The same by names of your own, for example { prometheus = aws_security_group.prometheus.id }, so that the groups may be made in the same plan."
+  type        = map(string)
+  default     = {}
+}
+
+variable "egress" {
+  description = "What the tasks may reach over TCP besides port 443 anywhere, by names of your own: a port, and a security group or a range of addresses. A Redis cache and a proxy need an entry, for example { redis = { port = 6379, security_group_id = aws_security_group.cache.id } }."
+  type = map(object({
+    port              = number
+    security_group_id = optional(string)
+    cidr_ipv4         = optional(string)
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for rule in values(var.egress) : (rule.security_group_id == null) != (rule.cidr_ipv4 == null)])
+    error_message = "each entry of egress must have security_group_id or cidr_ipv4, not both."
+  }
+
+  validation {
+    condition     = alltrue([for rule in values(var.egress) : rule.port >= 1 && rule.port <= 65535])
+    error_message = "each port of egress must be from 1 to 65535."
+  }
 }
 
 variable "service_discovery_namespace_id" {
@@ -47,10 +102,32 @@ variable "service_discovery_namespace_id" {
   default     = null
 }
 
+variable "create_service_discovery_namespace" {
+  description = "Whether to make that namespace. Null: as service_discovery_namespace_id says; false where the namespace is made in the same plan, whose id is not known yet."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.create_service_discovery_namespace == null ? true : var.create_service_discovery_namespace == (var.service_discovery_namespace_id == null)
+    error_message = "create_service_discovery_namespace = false needs service_discovery_namespace_id, and true excludes it."
+  }
+}
+
 variable "cluster_arn" {
   description = "Existing ECS cluster with the FARGATE capacity provider. Null: one is made."
   type        = string
   default     = null
+}
+
+variable "create_cluster" {
+  description = "Whether to make that cluster. Null: as cluster_arn says; false where the cluster is made in the same plan, whose ARN is not known yet."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.create_cluster == null ? true : var.create_cluster == (var.cluster_arn == null)
+    error_message = "create_cluster = false needs cluster_arn, and true excludes it."
+  }
 }
 
 variable "container_insights" {
@@ -131,13 +208,23 @@ variable "memory" {
 }
 
 variable "environment" {
-  description = "Further settings of the worker, by name, for example { LOG_LEVEL = \"debug\" }. They win over what this module sets."
+  description = "Further settings of the worker, by name, for example { LOG_LEVEL = \"debug\" }, or { HTTPS_PROXY = \"http://proxy.example.com:3128\" }. They win over what this module sets."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = !anytrue([for name in keys(var.environment) : can(regex("SECRET|PASSWORD|TOKEN", name))])
     error_message = "environment is readable by everyone who can see the task definition; use secret_environment for secrets."
+  }
+
+  validation {
+    condition     = !anytrue([for name, value in var.environment : can(regex("(?i)proxy$", name)) && can(regex("@", value))])
+    error_message = "A proxy with a user name or a password belongs into secret_environment."
+  }
+
+  validation {
+    condition     = can(regex("^[1-9][0-9]*$", lookup(var.environment, "MAX_CONCURRENCY", "1")))
+    error_message = "MAX_CONCURRENCY must be a whole number of at least 1; max_concurrency sets it too."
   }
 }
 
@@ -152,8 +239,25 @@ variable "secret_environment" {
   }
 }
 
+variable "secret_kms_key_arns" {
+  description = "Further customer managed keys, of existing secrets: genesys_secret_arn and those of secret_environment. ECS may then decrypt with them, through Secrets Manager only."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.secret_kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "secret_kms_key_arns must be ARNs of keys, not of aliases."
+  }
+}
+
+variable "wait_for_steady_state" {
+  description = "Whether an application waits until the tasks of a rollout run and the old ones are gone, and fails when ECS went back to the revision before. False: it ends when the rollout has begun."
+  type        = bool
+  default     = false
+}
+
 variable "kms_key_arn" {
-  description = "Existing customer managed key for queues, tables, secret, logs and images. Its policy must hold the statements of the output kms_key_policy_statements. Null: keys that AWS owns, unless create_kms_key."
+  description = "Existing customer managed key for queues, tables, secret, logs and images, but not for the undelivered events, which must not depend on it. Its policy must hold the statements of the output kms_key_policy_statements. Null: keys that AWS owns, unless create_kms_key."
   type        = string
   default     = null
 
@@ -164,7 +268,7 @@ variable "kms_key_arn" {
 }
 
 variable "create_kms_key" {
-  description = "Make a customer managed key with the right policy and rotation, and use it for all of the above."
+  description = "Make a customer managed key with the right policy and rotation, and use it for what kms_key_arn names."
   type        = bool
   default     = false
 

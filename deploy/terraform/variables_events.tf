@@ -159,6 +159,17 @@ variable "genesys_secret_arn" {
   }
 }
 
+variable "create_genesys_secret" {
+  description = "Whether to make that secret. Null: as genesys_secret_arn says; false where the secret is made in the same plan, whose ARN is not known yet."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.create_genesys_secret == null ? true : var.create_genesys_secret == (var.genesys_secret_arn == null)
+    error_message = "create_genesys_secret = false needs genesys_secret_arn, and true excludes it."
+  }
+}
+
 variable "shared_cache_url" {
   description = "Where tasks share the access token and the rate limit, without a password: redis://... or rediss://.... Null: a DynamoDB table is made."
   type        = string
@@ -167,6 +178,19 @@ variable "shared_cache_url" {
   validation {
     condition     = var.shared_cache_url == null ? true : can(regex("^rediss?://[^@]+$", var.shared_cache_url))
     error_message = "shared_cache_url must be redis:// or rediss:// and hold no password; one with a password belongs into secret_environment."
+  }
+}
+
+variable "create_shared_cache_table" {
+  description = "Whether to make that table. Null: as shared_cache_url says; false where the address is not known yet, or is a secret: SHARED_CACHE_URL in secret_environment."
+  type        = bool
+  default     = null
+
+  validation {
+    condition = var.create_shared_cache_table == null ? true : var.create_shared_cache_table == (
+      var.shared_cache_url == null && !contains(keys(var.secret_environment), "SHARED_CACHE_URL")
+    )
+    error_message = "create_shared_cache_table = false needs shared_cache_url, or SHARED_CACHE_URL in secret_environment, and true excludes both."
   }
 }
 

@@ -21,12 +21,12 @@ variable "min_tasks" {
 }
 
 variable "max_tasks" {
-  description = "Upper bound on tasks. The ceiling in force is lower when fewer tasks already use up the rate limit of Genesys Cloud, see the output task_ceiling."
+  description = "Upper bound on tasks. Null: as many as may poll an activity, of which AWS lets 1,000 polls be open: 5 tasks of 100 slots, twice in a rollout. The ceiling in force is lower when fewer tasks already use up the rate limit of Genesys Cloud, see the output task_ceiling."
   type        = number
-  default     = 20
+  default     = null
 
   validation {
-    condition     = var.max_tasks >= var.min_tasks
+    condition     = var.max_tasks == null ? true : var.max_tasks >= var.min_tasks
     error_message = "max_tasks must be at least min_tasks."
   }
 }
@@ -99,9 +99,9 @@ variable "state_machine_log_level" {
 }
 
 variable "tracing" {
-  description = "X-Ray traces of executions."
+  description = "X-Ray traces of executions. They are billed by trace, and say nothing of a worker."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "alarm_actions" {

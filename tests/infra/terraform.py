@@ -8,25 +8,44 @@ from typing import Any
 
 from tests.support.tools import ROOT, missing, provider_mirrors, run, tool
 
+DEPLOY = ROOT / "deploy"
+
 
 class Terraform:
-    """`terraform` on a copy of deploy/, so that no state or plugin ends up in the source tree."""
+    """`terraform` on a copy of deploy/, so that no state or plugin ends up in the source tree.
 
-    def __init__(self, directory: Path, module: str = "terraform") -> None:
+    The provider comes from `mirror`, without one from where it is installed. `environment` reaches the provider.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        module: str = "terraform",
+        *,
+        source: Path = DEPLOY,
+        mirror: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._program = tool("terraform", get_it="https://developer.hashicorp.com/terraform/install")
-        shutil.copytree(
-            ROOT / "deploy", directory / "deploy", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
-        )
         self.directory = directory / "deploy" / module
+        self.take(source)
         configuration = directory / "terraform.rc"
-        configuration.write_text(_installation())
+        configuration.write_text(_installation(mirror or next(provider_mirrors(), None)))
         self._environment = {
             "TF_CLI_CONFIG_FILE": str(configuration),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
             "CHECKPOINT_DISABLE": "1",
             "NO_COLOR": "1",
+            **(environment or {}),
         }
+
+    def take(self, source: Path) -> None:
+        """Put the files of another deploy/ in the place of those that are there. State, plugins and variables stay."""
+        for file in self.directory.glob("*.tf"):
+            file.unlink()
+        deploy = next(parent for parent in self.directory.parents if parent.name == "deploy")
+        shutil.copytree(source, deploy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"), dirs_exist_ok=True)
 
     def __call__(self, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
         """What a subcommand prints; an assertion error when its exit status is not one of `statuses`."""
@@ -59,8 +78,7 @@ class Terraform:
         return json.loads(self("output", "-json", name))
 
 
-def _installation() -> str:
-    mirror = next(provider_mirrors(), None)
+def _installation(mirror: Path | None) -> str:
     if mirror is None:
         return ""
     return f"""

@@ -30,8 +30,9 @@ def test_the_module_s_own_tests_pass_with_a_mocked_provider(tmp_path: Path) -> N
     assert int(passed[1]) >= len(re.findall(r'^run "', _tests(), re.MULTILINE)), report
 
 
-def test_the_example_is_complete(tmp_path: Path) -> None:
-    terraform = Terraform(tmp_path, "terraform/examples/complete")
+@pytest.mark.parametrize("example", ["complete", "minimal"])
+def test_an_example_is_valid(tmp_path: Path, example: str) -> None:
+    terraform = Terraform(tmp_path, f"terraform/examples/{example}")
     terraform.initialize()
     terraform("validate")
 
@@ -90,6 +91,18 @@ def test_the_readme_has_the_defaults_of_the_module() -> None:
     assert len(found) > 20
     rows = _rows_of_the_readme("Inputs")
     assert [name for name, value in found if f"| `{value}` |" not in rows.get(name, "")] == []
+
+
+def test_each_role_and_policy_of_the_account_has_suffix_path_and_boundary() -> None:
+    found = re.findall(r'^resource "aws_iam_(role|policy)" "(\w+)" \{\n(.*?)^\}', _module(), re.DOTALL | re.MULTILINE)
+    assert len(found) >= 5
+    wanted = {"role": ("var.name_suffix", "var.iam_path", "var.permissions_boundary_arn")}
+    assert [
+        f"{kind} {name}: {part}"
+        for kind, name, body in found
+        for part in wanted.get(kind, ("var.name_suffix", "var.iam_path"))
+        if part not in body
+    ] == []
 
 
 def _module() -> str:

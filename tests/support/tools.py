@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_TOOLS = ROOT / "build" / "infra-tools"
+TOOLS = ROOT / "build" / "infra-tools"
+"""Where tools/infra-tools puts what it installs."""
+
 _PLACES = (
     Path(os.environ.get("VIRTUAL_ENV") or ROOT / ".venv") / "bin",
-    _TOOLS / "bin",
-    _TOOLS / "node_modules" / ".bin",
+    TOOLS / "bin",
+    TOOLS / "node_modules" / ".bin",
 )
 
 

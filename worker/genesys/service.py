@@ -20,6 +20,7 @@ from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.client import Client
 from worker.genesys.details import MOST_REQUESTS, Batching
 from worker.genesys.login import log_in
+from worker.genesys.proxy import proxy_middlewares
 from worker.ports import Details, Metrics, SharedCache
 from worker.regions import api_url, login_url
 from worker.settings import Settings
@@ -83,7 +84,10 @@ async def open_details(
     client = _client_key(settings)
     connector = aiohttp.TCPConnector(limit=MOST_REQUESTS + 4, ttl_dns_cache=60)
     metrics.allowance_limit(settings.genesys_requests_per_minute)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    middlewares = proxy_middlewares(login_at, _api_at(settings))
+    async with aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=middlewares
+    ) as session:
         tokens = Tokens(
             fleet.cache,
             # A worker with a new secret must not be held up by what one with the old secret was told.

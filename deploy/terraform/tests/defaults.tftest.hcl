@@ -151,8 +151,8 @@ run "stars_stand_only_where_aws_knows_no_resource" {
       for policy in [aws_iam_role_policy.task.policy, aws_iam_role_policy.execution.policy, aws_iam_role_policy.state_machine.policy, aws_iam_policy.operator.policy] : [
         for statement in jsondecode(policy).Statement : statement.Sid if contains(flatten([statement.Resource]), "*")
       ]
-    ])) == toset(["ReportTasks", "LogInToEcr", "DeliverLogs", "Trace"])
-    error_message = "a statement has * as its resource without being one of the four that must"
+    ])) == toset(["ReportTasks", "LogInToEcr", "DeliverLogs"])
+    error_message = "a statement has * as its resource without being one of the three that must"
   }
 
   assert {
@@ -177,19 +177,19 @@ run "the_task_is_the_file_of_deploy_ecs" {
   assert {
     condition = alltrue([
       for name, value in jsondecode(file("../ecs/task-definition.json")).containerDefinitions[0] :
-      jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0][name] == value
+      jsondecode(aws_ecs_task_definition.worker[0].container_definitions)[0][name] == value
       if !contains(["image", "environment", "secrets", "logConfiguration"], name)
     ])
     error_message = "what is no placeholder is taken over as it stands"
   }
 
   assert {
-    condition     = !strcontains(aws_ecs_task_definition.this[0].container_definitions, "$${")
+    condition     = !strcontains(aws_ecs_task_definition.worker[0].container_definitions, "$${")
     error_message = "every placeholder is filled"
   }
 
   assert {
-    condition = toset([for secret in jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].secrets : secret.name]) == toset(
+    condition = toset([for secret in jsondecode(aws_ecs_task_definition.worker[0].container_definitions)[0].secrets : secret.name]) == toset(
       ["GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET"]
     )
     error_message = "credentials come from Secrets Manager"
@@ -197,7 +197,7 @@ run "the_task_is_the_file_of_deploy_ecs" {
 
   assert {
     condition = {
-      for pair in jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].environment : pair.name => pair.value
+      for pair in jsondecode(aws_ecs_task_definition.worker[0].container_definitions)[0].environment : pair.name => pair.value
       if contains(keys(output.settings), pair.name)
     } == output.settings
     error_message = "the task has the settings that the output shows"
@@ -212,6 +212,25 @@ run "a_failed_rollout_goes_back" {
       && aws_ecs_service.this[0].deployment_minimum_healthy_percent == 100
     )
     error_message = "the circuit breaker is on"
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.worker[0].skip_destroy
+    error_message = "a rollback finds the revision that it goes back to"
+  }
+}
+
+run "a_rollout_under_load_ends" {
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.task.policy, "UpdateTaskProtection")
+    error_message = "a protected task would keep a deployment from ending for as long as it is busy"
+  }
+}
+
+run "traces_cost_nothing_by_default" {
+  assert {
+    condition     = !aws_sfn_state_machine.this.tracing_configuration[0].enabled
+    error_message = "X-Ray is off"
   }
 }
 

@@ -150,3 +150,44 @@ run "events_that_wait_for_another_execution_are_no_dead_letters" {
   }
   expect_failures = [var.max_receive_count]
 }
+
+run "more_tasks_than_may_poll_an_activity" {
+  command = plan
+  variables {
+    max_tasks = 6
+  }
+  expect_failures = [aws_sfn_activity.this]
+}
+
+run "more_tasks_than_may_poll_are_no_matter_where_the_allowance_fills_fewer" {
+  command = plan
+  variables {
+    max_tasks                   = 20
+    genesys_requests_per_minute = 60
+  }
+}
+
+run "more_slots_than_may_poll_an_activity" {
+  command = plan
+  variables {
+    max_concurrency = 251
+  }
+  expect_failures = [aws_sfn_activity.this]
+}
+
+run "more_slots_in_the_environment_than_may_poll_an_activity" {
+  command = plan
+  variables {
+    max_tasks   = 5
+    environment = { MAX_CONCURRENCY = "101" }
+  }
+  expect_failures = [aws_sfn_activity.this]
+}
+
+run "slots_in_the_environment_that_are_no_number" {
+  command = plan
+  variables {
+    environment = { MAX_CONCURRENCY = "many" }
+  }
+  expect_failures = [var.environment]
+}

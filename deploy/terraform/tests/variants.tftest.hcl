@@ -16,7 +16,7 @@ run "without_an_image_everything_but_the_service_exists" {
   }
 
   assert {
-    condition     = length(aws_ecs_service.this) + length(aws_ecs_task_definition.this) + length(aws_appautoscaling_target.this) == 0
+    condition     = length(aws_ecs_service.this) + length(aws_ecs_task_definition.worker) + length(aws_appautoscaling_target.this) == 0
     error_message = "no service without an image"
   }
 
@@ -32,15 +32,42 @@ run "without_an_image_everything_but_the_service_exists" {
 }
 
 run "the_ceiling_knows_the_allowance_of_batches" {
-  # 300 requests of 100 ids a minute are 500 interactions a second; at 3 s each that is 1,500 slots, 15 tasks of 100.
-  assert {
-    condition     = output.task_ceiling == 15 && aws_appautoscaling_target.this[0].max_capacity == 15
-    error_message = "15 tasks use up the allowance"
+  # 100 requests of 30 ids a minute are 50 interactions a second; at 3 s each that is 150 slots, 2 tasks of 75.
+  variables {
+    genesys_requests_per_minute = 100
+    genesys_batch_size          = 30
+    max_concurrency             = 75
+    min_tasks                   = 1
   }
 
   assert {
-    condition     = output.target_backlog_per_task == 2000
-    error_message = "100 slots at 3 s work off 2,000 interactions in 60 s"
+    condition     = output.task_ceiling == 2 && aws_appautoscaling_target.this[0].max_capacity == 2
+    error_message = "2 tasks use up the allowance"
+  }
+
+  assert {
+    condition     = output.target_backlog_per_task == 1500
+    error_message = "75 slots at 3 s work off 1,500 interactions in 60 s"
+  }
+}
+
+run "the_ceiling_knows_the_quota_of_pollers" {
+  # The allowance would fill 15 tasks of 100 slots, which is 3,000 polls in a rollout.
+  assert {
+    condition     = output.task_ceiling == 5 && aws_appautoscaling_target.this[0].max_capacity == 5
+    error_message = "5 tasks of 100 slots, twice, are AWS's 1,000 pollers"
+  }
+}
+
+run "the_ceiling_knows_the_slots_that_the_environment_sets" {
+  command = plan
+  variables {
+    environment = { MAX_CONCURRENCY = "250" }
+  }
+
+  assert {
+    condition     = output.task_ceiling == 2 && output.target_backlog_per_task == 5000
+    error_message = "2 tasks of 250 slots, twice"
   }
 }
 
@@ -103,7 +130,7 @@ run "a_partner_bus_carries_the_name_of_its_source" {
   }
 }
 
-run "a_customer_key_is_used_everywhere_and_admits_eventbridge" {
+run "a_customer_key_is_used_everywhere_but_for_what_eventbridge_could_not_deliver" {
   variables {
     create_kms_key = true
   }
@@ -111,21 +138,18 @@ run "a_customer_key_is_used_everywhere_and_admits_eventbridge" {
   assert {
     condition = alltrue([
       for key in [
-        aws_sqs_queue.events.kms_master_key_id, aws_sqs_queue.dead_letters.kms_master_key_id, aws_sqs_queue.undelivered.kms_master_key_id,
+        aws_sqs_queue.events.kms_master_key_id, aws_sqs_queue.dead_letters.kms_master_key_id,
         aws_dynamodb_table.interactions.server_side_encryption[0].kms_key_arn, aws_dynamodb_table.shared_cache[0].server_side_encryption[0].kms_key_arn,
         aws_cloudwatch_log_group.tasks.kms_key_id, aws_cloudwatch_log_group.state_machine.kms_key_id,
         aws_secretsmanager_secret.genesys[0].kms_key_id, aws_ecr_repository.this[0].encryption_configuration[0].kms_key,
       ] : key == aws_kms_key.this[0].arn
     ])
-    error_message = "one key for everything at rest"
+    error_message = "one key for what is at rest"
   }
 
   assert {
-    condition = contains([
-      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : statement.Action
-      if try(statement.Principal.Service, "") == "events.amazonaws.com"
-    ], ["kms:GenerateDataKey", "kms:Decrypt"])
-    error_message = "without it EventBridge could not deliver a single event"
+    condition     = aws_sqs_queue.undelivered.sqs_managed_sse_enabled && try(aws_sqs_queue.undelivered.kms_master_key_id != aws_kms_key.this[0].arn, true)
+    error_message = "an event that the key keeps out of its queue still has a place"
   }
 
   assert {
@@ -137,9 +161,51 @@ run "a_customer_key_is_used_everywhere_and_admits_eventbridge" {
   }
 }
 
+run "the_key_admits_eventbridge_without_a_condition_that_may_not_match" {
+  variables {
+    create_kms_key = true
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : statement
+      if try(statement.Principal.Service, "") == "events.amazonaws.com"
+      ] == [{
+        Sid       = "EventBridgeDeliversToEncryptedQueues"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource  = "*"
+    }]
+    error_message = "without it EventBridge could not deliver a single event"
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in aws_sqs_queue_policy.this : length([
+        for statement in jsondecode(policy.policy).Statement : statement
+        if try(statement.Principal.Service, "") == "events.amazonaws.com" && can(statement.Condition.ArnEquals["aws:SourceArn"])
+      ]) == 1
+    ])
+    error_message = "which rules may send is said by each queue"
+  }
+}
+
+run "traces_are_paid_for_when_they_are_asked_for" {
+  variables {
+    tracing = true
+  }
+
+  assert {
+    condition     = aws_sfn_state_machine.this.tracing_configuration[0].enabled && contains(jsondecode(aws_iam_role_policy.state_machine.policy).Statement[*].Sid, "Trace")
+    error_message = "the machine traces, and may"
+  }
+}
+
 run "redis_needs_no_table" {
   variables {
     shared_cache_url = "rediss://cache.example.com:6379"
+    egress           = { redis = { port = 6379, cidr_ipv4 = "10.0.0.0/16" } }
   }
 
   assert {
@@ -155,7 +221,7 @@ run "a_secret_setting_replaces_the_open_one" {
 
   assert {
     condition = !contains(
-      [for pair in jsondecode(aws_ecs_task_definition.this[0].container_definitions)[0].environment : pair.name], "SHARED_CACHE_URL"
+      [for pair in jsondecode(aws_ecs_task_definition.worker[0].container_definitions)[0].environment : pair.name], "SHARED_CACHE_URL"
     )
     error_message = "ECS refuses one name as both"
   }

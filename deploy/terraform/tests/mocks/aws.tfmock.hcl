@@ -8,7 +8,8 @@ mock_data "aws_partition" {
 }
 
 mock_data "aws_region" {
-  defaults = { name = "eu-central-1" }
+  # name in 5.x, region in 6.x; what a version does not have is left out.
+  defaults = { name = "eu-central-1", region = "eu-central-1" }
 }
 
 mock_resource "aws_sqs_queue" {
