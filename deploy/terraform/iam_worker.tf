@@ -101,12 +101,6 @@ locals {
       Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DescribeTable"]
       Resource = table.arn
     }],
-    [{
-      Sid      = "DelayScaleInWhileBusy"
-      Effect   = "Allow"
-      Action   = "ecs:UpdateTaskProtection"
-      Resource = "${local.arn}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"
-    }],
     [for archive in compact([var.archive_url]) : {
       Sid      = "Archive"
       Effect   = "Allow"

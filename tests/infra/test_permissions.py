@@ -68,7 +68,7 @@ def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
 
 def _allowed(file: Path) -> set[str]:
     """Actions in its statements; what stands before an equals sign is the key of a condition."""
-    return set(re.findall(r'"((?:dynamodb|s3|sqs|states):\w+)"(?! =)', file.read_text()))
+    return set(re.findall(r'"((?:dynamodb|ecs|s3|sqs|states):\w+)"(?! =)', file.read_text()))
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
