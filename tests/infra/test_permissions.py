@@ -19,7 +19,7 @@ WORKER = ROOT / "worker"
 DOCTOR = WORKER / "aws" / "inspection.py"
 """What only `doctor` asks, under an operator's policy."""
 
-SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
+SERVICES = {"dynamodb": "dynamodb", "events": "events", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
 """Names of the services: botocore's, and that of IAM's actions."""
 
 SAME_ACTION = {
@@ -68,7 +68,7 @@ def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
 
 def _allowed(file: Path) -> set[str]:
     """Actions in its statements; what stands before an equals sign is the key of a condition."""
-    return set(re.findall(r'"((?:dynamodb|ecs|s3|sqs|states):\w+)"(?! =)', file.read_text()))
+    return set(re.findall(r'"((?:dynamodb|ecs|events|s3|sqs|states):\w+)"(?! =)', file.read_text()))
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
@@ -77,9 +77,9 @@ def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, s
     assert _allowed(MODULE / "iam_worker.tf") - NOT_A_CALL == calls
 
 
-def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) -> None:
+def test_whatever_is_called_somebody_may_do(operations: dict[str, str]) -> None:
     calls = _calls(_files("aws", "fleet"), operations)
-    assert "dynamodb:DescribeTimeToLive" in calls
+    assert {"dynamodb:DescribeTimeToLive", "events:DescribeEventSource"} <= calls
     assert calls - _allowed(MODULE / "iam_worker.tf") - _allowed(MODULE / "iam_operator.tf") == set()
 
 

@@ -14,6 +14,6 @@ output "genesys_secret_arn" {
 }
 
 output "operator_role_arn" {
-  description = "Role for one-off tasks that run doctor or dlq."
+  description = "Role for one-off tasks that run dlq or pause."
   value       = module.interaction_worker.operator_role_arn
 }
