@@ -99,9 +99,9 @@ variable "state_machine_log_level" {
 }
 
 variable "tracing" {
-  description = "X-Ray traces of executions."
+  description = "X-Ray traces of executions, which are billed by trace. The history of each execution is there without them."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "alarm_actions" {
