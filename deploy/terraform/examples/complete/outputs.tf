@@ -17,3 +17,8 @@ output "operator_role_arn" {
   description = "Role for one-off tasks that run dlq or pause."
   value       = module.interaction_worker.operator_role_arn
 }
+
+output "undelivered_queue_url" {
+  description = "Queue of what EventBridge could not deliver."
+  value       = module.interaction_worker.undelivered_queue_url
+}
