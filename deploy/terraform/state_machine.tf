@@ -15,7 +15,7 @@ resource "aws_cloudwatch_log_group" "state_machine" {
 }
 
 resource "aws_sfn_state_machine" "this" {
-  # checkov:skip=CKV_AWS_284:traces are billed and tell no more than the history of each execution; tracing says otherwise
+  # checkov:skip=CKV_AWS_284:traces are billed for each execution and show the state machine alone; tracing turns them on
   # checkov:skip=CKV_AWS_285:it wants the data of executions in the log, which names interactions of persons
   name     = var.name
   type     = "STANDARD"

@@ -99,7 +99,7 @@ variable "state_machine_log_level" {
 }
 
 variable "tracing" {
-  description = "X-Ray traces of executions, which are billed by trace. The history of each execution is there without them."
+  description = "X-Ray traces of executions. They are billed by trace, and say nothing of a worker."
   type        = bool
   default     = false
 }

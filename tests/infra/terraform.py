@@ -20,7 +20,7 @@ class Terraform:
         self.directory = directory / "deploy" / module
         configuration = directory / "terraform.rc"
         configuration.write_text(_installation())
-        self.environment = {
+        self._environment = {
             "TF_CLI_CONFIG_FILE": str(configuration),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
@@ -31,7 +31,7 @@ class Terraform:
     def __call__(self, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
         """What a subcommand prints; an assertion error when its exit status is not one of `statuses`."""
         return run(
-            [self._program, *arguments], cwd=self.directory, environment=self.environment, statuses=statuses
+            [self._program, *arguments], cwd=self.directory, environment=self._environment, statuses=statuses
         ).stdout
 
     def initialize(self) -> None:

@@ -119,7 +119,7 @@ async def test_the_local_half_shows_what_the_page_says(
         terraform.initialize()
         ids = [f"smoke-{uuid.uuid4().hex[:12]}" for _ in range(12)]
         (terraform.directory / "ids.txt").write_text("\n".join(ids) + "\n")
-        environment = {**emulator.environment, **simulator.environment, **terraform.environment}
+        environment = {**emulator.environment, **simulator.environment, **terraform._environment}
         shell = _shell(terraform, tmp_path, environment)
         try:
             assert "Apply complete!" in await shell(apply.replace("apply", "apply -parallelism=30 -no-color"))

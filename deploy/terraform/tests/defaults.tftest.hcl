@@ -145,25 +145,14 @@ run "every_end_without_a_letter_is_routed" {
   }
 }
 
-run "traces_of_executions_are_not_paid_for" {
-  assert {
-    condition     = !aws_sfn_state_machine.this.tracing_configuration[0].enabled
-    error_message = "X-Ray is off by default"
-  }
-}
-
 run "stars_stand_only_where_aws_knows_no_resource" {
-  variables {
-    tracing = true
-  }
-
   assert {
     condition = toset(flatten([
       for policy in [aws_iam_role_policy.task.policy, aws_iam_role_policy.execution.policy, aws_iam_role_policy.state_machine.policy, aws_iam_policy.operator.policy] : [
         for statement in jsondecode(policy).Statement : statement.Sid if contains(flatten([statement.Resource]), "*")
       ]
-    ])) == toset(["ReportTasks", "LogInToEcr", "DeliverLogs", "Trace"])
-    error_message = "a statement has * as its resource without being one of the four that must"
+    ])) == toset(["ReportTasks", "LogInToEcr", "DeliverLogs"])
+    error_message = "a statement has * as its resource without being one of the three that must"
   }
 
   assert {
