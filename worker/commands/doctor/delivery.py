@@ -4,6 +4,7 @@ No setting names them. The event queue's policy does: it lets each rule send by 
 partner bus has the name of its event source.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -38,15 +39,13 @@ async def check_delivery(inspection: Inspection, events: Mapping[Any, str] | Non
     account = events.get("QueueArn", "").split(":")[4:5]
     ours = [rule for rule in rules if [rule.account] == account]
     sources = sorted({rule.bus for rule in ours if rule.bus.startswith(_PARTNER)})
-    return [
-        *[
-            skipped("event rule", f"not checked: {rule.name} is in the account {rule.account}")
-            for rule in rules
-            if rule not in ours
-        ],
-        *[await _rule(inspection, rule) for rule in ours],
-        *[await _source(inspection, source) for source in sources],
+    theirs = [
+        skipped("event rule", f"not checked: {rule.name} is in the account {rule.account}")
+        for rule in rules
+        if rule not in ours
     ]
+    checks = [*(_rule(inspection, rule) for rule in ours), *(_source(inspection, source) for source in sources)]
+    return [*theirs, *await asyncio.gather(*checks)]
 
 
 def _rules(policy: str) -> Iterator[Rule]:
