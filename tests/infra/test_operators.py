@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.infra.test_permissions import MODULE, SAME_ACTION
+from tests.infra.actions import MODULE, SAME_ACTION
 from tests.integration.doctor.front import Front
 from tests.integration.doctor.looking import findings
 from tests.support.letters import Aws, failed_interaction

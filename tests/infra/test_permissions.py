@@ -11,9 +11,9 @@ import botocore.model
 import pytest
 from botocore import xform_name
 
+from tests.infra.actions import MODULE, SAME_ACTION
 from tests.support.tools import ROOT
 
-MODULE = ROOT / "deploy" / "terraform"
 WORKER = ROOT / "worker"
 
 DOCTOR = WORKER / "aws" / "inspection.py"
@@ -21,15 +21,6 @@ DOCTOR = WORKER / "aws" / "inspection.py"
 
 SERVICES = {"dynamodb": "dynamodb", "events": "events", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
 """Names of the services: botocore's, and that of IAM's actions."""
-
-SAME_ACTION = {
-    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-}
-"""Calls that IAM knows under the name of another one."""
 
 NOT_A_CALL = {"s3:ListBucket"}
 """Allowed for what S3 answers otherwise (see the statement), called only by doctor."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tools import ROOT, run, tool
+from tests.infra.scrape import PROMETHEUS, refresh_seconds
+from tests.support.tools import run, tool
 
-PROMETHEUS = ROOT / "deploy" / "prometheus"
 CONFIGURATIONS = sorted(PROMETHEUS.glob("prometheus*.yml"))
 ASKS_ECS = PROMETHEUS / "prometheus.ecs-tasks.yml"
 """Has aws_sd_configs, which Prometheus knows since 3.8."""
@@ -63,12 +63,6 @@ def test_a_task_stays_a_target_for_longer_than_a_drain_that_is_stuck_and_no_aler
     quick, slow = sorted(refresh_seconds(name))
     assert quick <= 30
     assert 2 * _alert_waits("DrainStuck") < slow < _alert_waits("WorkerTargetDown")
-
-
-def refresh_seconds(name: str) -> list[int]:
-    """How often each discovery of a configuration looks."""
-    found = re.findall(r"refresh_interval: (\d+)([sm])", (PROMETHEUS / name).read_text())
-    return [int(number) * {"s": 1, "m": 60}[unit] for number, unit in found]
 
 
 def _alert_waits(alert: str) -> int:

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.infra.test_prometheus import refresh_seconds
+from tests.infra.scrape import refresh_seconds
 from tests.support.prometheus import running_prometheus
 from tests.support.worker_process import until
 
