@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import charts, cost, cost_tables, measure_scale
+from bench import charts, measure_scale
 from bench.report_text import HEAD, NOTES, TARGETS
 
 Figures = dict[str, Any]
@@ -19,8 +19,6 @@ def write(kept: Figures, directory: Path) -> None:
             others = kept[name]["cores_busy_with_other_work"]
             noted = f"`make bench ARGS={name}`; other work kept {others:.2f} of the machine's cores busy meanwhile."
             parts += [text.rstrip(), "", noted, ""]
-    if "peers" in kept:
-        parts.append(cost_section(kept))
     parts += [TARGETS_TITLE, _targets(kept), NOTES]
     (directory / "README.md").write_text("\n".join(parts))
 
@@ -184,24 +182,6 @@ _SECTIONS: dict[str, Callable[[Any, Path], str]] = {
     "slots": _slots,
     "workers": _workers,
 }
-
-
-def cost_section(kept: Figures) -> str:
-    """What conversations cost by volume, from the CPU in the section `peers`."""
-    setup = cost.measured(kept)
-    text = (
-        "US dollars for each million conversations, from the CPU of the two halves above and the list prices in "
-        f"`bench/cost.py`, which are its parameters. At least {setup.tasks} tasks of {setup.task_vcpu:g} vCPU and "
-        f"{setup.task_gb:g} GB run all month, and tasks are kept {setup.utilisation * 100:g} % busy. The recipe's "
-        f"functions are billed {setup.lambda_seconds:g} s at {setup.lambda_gb * 1024:g} MB together. No attempt fails. "
-        "What is counted, and what is not: [what it costs](../scaling-and-cost.md#what-it-costs).\n\n"
-    )
-    limits = (
-        f"\n*{cost.OVER_THE_RATE_LIMIT.capitalize()}*: more than {setup.requests_per_minute} requests per minute to "
-        f"Genesys Cloud. *{cost.OVER_THE_QUOTA.capitalize()}*: more than {setup.executions_per_second} StartExecution "
-        "calls per second. Both can be raised on request. `python -m bench.cost_tables` prints this table.\n"
-    )
-    return "## Cost\n\n" + text + cost_tables.table(cost_tables.by_volume(setup, cost.Prices())) + limits
 
 
 def _targets(kept: Figures) -> str:

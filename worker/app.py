@@ -4,17 +4,14 @@ import argparse
 import faulthandler
 import functools
 import gc
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
-import aiohttp
 import structlog
 
 from worker import __version__
 from worker.attempt import Attempts
-from worker.aws.ecs_agent import EcsAgent
 from worker.clock import SystemClock
 from worker.extensions.event_reader import EventReading, load_reader
 from worker.extensions.threads import FunctionThreads
@@ -28,7 +25,6 @@ from worker.runtime.health import Readiness, Watchdog, end_when_stuck
 from worker.runtime.holding import HeldDetails, HeldStore, probe_store
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
-from worker.runtime.protection import ScaleInProtection
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
 from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings, raise_open_files_limit
@@ -186,10 +182,6 @@ class _Service:
         for number in range(settings.max_concurrency):
             name = f"slot_{number}"
             self._loops[name] = functools.partial(slots.slot, self._watchdog.tick(name))
-        if uri := os.environ.get("ECS_AGENT_URI"):
-            session = await self._stack.enter_async_context(aiohttp.ClientSession())
-            protection = ScaleInProtection(EcsAgent(session, uri), lambda: slots.busy, self._clock)
-            self._helpers["scale_in_protection"] = protection.run
         self._probes["activity"] = aws.activity.probe
         self._probes["interaction table"] = aws.records.probe
         self._probes["genesys"] = genesys.check

@@ -259,10 +259,3 @@ class QueueDepths(Protocol):
 
     async def depths(self) -> Mapping[tuple[Queue, QueueState], int]:
         """Messages by queue and state. Raises errors.NotConfirmedError."""
-
-
-class TaskProtection(Protocol):
-    """The container platform's protection against scaling in."""
-
-    async def protect(self, minutes: int | None) -> None:
-        """Protect this worker for `minutes`, or no longer with None. Raises errors.NotConfirmedError."""

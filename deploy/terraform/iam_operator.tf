@@ -1,23 +1,55 @@
-# What a person needs besides what the worker may do, to look at dead letters and send them through again. As a policy
-# for a person's role, and as a role for a one-off task: `aws ecs run-task` takes it as an override (see README.md).
-resource "aws_iam_policy" "operator" {
-  name        = "${var.name}-operator${var.name_suffix}"
-  path        = var.iam_path
-  description = "doctor and dlq of ${var.name}"
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(local.worker_statements, [
+# Persons: one policy to look, one to act. Neither lets anybody read an item or the shared access token.
+locals {
+  # doctor, which writes nothing. It names what it could not see.
+  look_statements = concat(
+    [
       {
-        Sid      = "LookAtDeadLetters"
+        Sid      = "LookAtQueues"
         Effect   = "Allow"
-        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
-        Resource = [aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undelivered.arn]
+        Action   = "sqs:GetQueueAttributes"
+        Resource = [aws_sqs_queue.events.arn, aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undelivered.arn]
+      },
+      {
+        Sid      = "LookAtStateMachine"
+        Effect   = "Allow"
+        Action   = ["states:DescribeStateMachine", "states:DescribeActivity"]
+        Resource = [aws_sfn_state_machine.this.arn, aws_sfn_activity.this.id]
       },
       {
         Sid      = "LookAtTables"
         Effect   = "Allow"
-        Action   = "dynamodb:DescribeTimeToLive"
+        Action   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
         Resource = concat([aws_dynamodb_table.interactions.arn], aws_dynamodb_table.shared_cache[*].arn)
+      },
+    ],
+    length(local.event_rules) == 0 ? [] : [{
+      Sid      = "LookAtRules"
+      Effect   = "Allow"
+      Action   = "events:DescribeRule"
+      Resource = values(aws_cloudwatch_event_rule.events)[*].arn
+    }],
+    [for events in var.partner_events[*] : {
+      Sid      = "LookAtThePartnerEventSource"
+      Effect   = "Allow"
+      Action   = "events:DescribeEventSource"
+      Resource = "${local.arn}:events:${local.region}::event-source/${events.event_source_name}"
+    }],
+    [for archive in compact([var.archive_url]) : {
+      Sid      = "LookAtTheArchive"
+      Effect   = "Allow"
+      Action   = "s3:ListBucket"
+      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+    }],
+  )
+
+  # dlq and pause. A body that could not be read is the sender's own, so whoever may act may read personal data.
+  act_statements = concat(
+    [
+      {
+        Sid      = "TakeDeadLetters"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+        Resource = [aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undelivered.arn]
       },
       {
         Sid      = "SendQuarantinedEventsAgain"
@@ -25,19 +57,60 @@ resource "aws_iam_policy" "operator" {
         Action   = "sqs:SendMessage"
         Resource = aws_sqs_queue.events.arn
       },
-    ])
-  })
+      {
+        Sid      = "StartFailedInteractionsAgain"
+        Effect   = "Allow"
+        Action   = "states:StartExecution"
+        Resource = aws_sfn_state_machine.this.arn
+      },
+    ],
+    # The token and the allowance are in the same table under other keys.
+    [for table in aws_dynamodb_table.shared_cache : {
+      Sid       = "Pause"
+      Effect    = "Allow"
+      Action    = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource  = table.arn
+      Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["gate#*"] } }
+    }],
+    local.key_statements.task,
+  )
 }
 
+resource "aws_iam_policy" "look" {
+  name        = "${var.name}-look${var.name_suffix}"
+  path        = var.iam_path
+  description = "doctor of ${var.name}: writes nothing"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.look_statements })
+}
+
+resource "aws_iam_policy" "operator" {
+  name = "${var.name}-operator${var.name_suffix}"
+  path = var.iam_path
+  # Another text would replace the policy, which fails while a role outside this module has it.
+  description = "doctor and dlq of ${var.name}"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.act_statements })
+}
+
+# For a one-off task: `aws ecs run-task` takes it as an override (see README.md).
 resource "aws_iam_role" "operator" {
   name                 = "${var.name}-operator${var.name_suffix}"
   path                 = var.iam_path
   permissions_boundary = var.permissions_boundary_arn
-  description          = "One-off tasks that run doctor or dlq"
+  description          = "One-off tasks that run dlq or pause"
   assume_role_policy   = local.ecs_tasks_trust
 }
 
 resource "aws_iam_role_policy_attachment" "operator" {
   role       = aws_iam_role.operator.name
   policy_arn = aws_iam_policy.operator.arn
+}
+
+resource "aws_iam_role_policy_attachment" "operator_looks" {
+  role       = aws_iam_role.operator.name
+  policy_arn = aws_iam_policy.look.arn
+}
+
+output "look_policy_arn" {
+  description = "Policy of persons who may look: doctor. It writes nothing and reads no item."
+  value       = aws_iam_policy.look.arn
 }

@@ -64,12 +64,12 @@ output "execution_role_arn" {
 }
 
 output "operator_role_arn" {
-  description = "Role for a one-off task that runs doctor or dlq, as the override taskRoleArn of run-task."
+  description = "Role for a one-off task that runs dlq or pause, as the override taskRoleArn of run-task."
   value       = aws_iam_role.operator.arn
 }
 
 output "operator_policy_arn" {
-  description = "The same permissions as a policy, for the role of a person."
+  description = "Policy of persons who may act: dlq and pause."
   value       = aws_iam_policy.operator.arn
 }
 

@@ -183,7 +183,7 @@ variable "cpu_architecture" {
 variable "cpu" {
   description = "CPU units of a task. The worker is one process on one core, so more than 1024 buys nothing; scale by tasks."
   type        = number
-  default     = 512
+  default     = 256
 
   validation {
     condition     = contains([256, 512, 1024], var.cpu)
@@ -194,7 +194,7 @@ variable "cpu" {
 variable "memory" {
   description = "Memory of a task in MiB."
   type        = number
-  default     = 1024
+  default     = 512
 
   validation {
     # What Fargate pairs with each size of CPU.

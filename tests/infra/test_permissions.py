@@ -11,25 +11,16 @@ import botocore.model
 import pytest
 from botocore import xform_name
 
+from tests.infra.actions import MODULE, SAME_ACTION
 from tests.support.tools import ROOT
 
-MODULE = ROOT / "deploy" / "terraform"
 WORKER = ROOT / "worker"
 
 DOCTOR = WORKER / "aws" / "inspection.py"
 """What only `doctor` asks, under an operator's policy."""
 
-SERVICES = {"dynamodb": "dynamodb", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
+SERVICES = {"dynamodb": "dynamodb", "events": "events", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
 """Names of the services: botocore's, and that of IAM's actions."""
-
-SAME_ACTION = {
-    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
-    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
-    "sqs:SendMessageBatch": "sqs:SendMessage",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-}
-"""Calls that IAM knows under the name of another one."""
 
 NOT_A_CALL = {"s3:ListBucket"}
 """Allowed for what S3 answers otherwise (see the statement), called only by doctor."""
@@ -68,7 +59,7 @@ def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
 
 def _allowed(file: Path) -> set[str]:
     """Actions in its statements; what stands before an equals sign is the key of a condition."""
-    return set(re.findall(r'"((?:dynamodb|s3|sqs|states):\w+)"(?! =)', file.read_text()))
+    return set(re.findall(r'"((?:dynamodb|ecs|events|s3|sqs|states):\w+)"(?! =)', file.read_text()))
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
@@ -77,9 +68,9 @@ def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, s
     assert _allowed(MODULE / "iam_worker.tf") - NOT_A_CALL == calls
 
 
-def test_the_operator_may_do_what_doctor_and_dlq_do(operations: dict[str, str]) -> None:
+def test_whatever_is_called_somebody_may_do(operations: dict[str, str]) -> None:
     calls = _calls(_files("aws", "fleet"), operations)
-    assert "dynamodb:DescribeTimeToLive" in calls
+    assert {"dynamodb:DescribeTimeToLive", "events:DescribeEventSource"} <= calls
     assert calls - _allowed(MODULE / "iam_worker.tf") - _allowed(MODULE / "iam_operator.tf") == set()
 
 

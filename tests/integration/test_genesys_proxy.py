@@ -11,13 +11,13 @@ import pytest
 import structlog
 
 from tests.support.fakes import RecordingMetrics
+from tests.support.genesys_details import details_of_worker
 from tests.support.genesys_fleet import settings_for
 from tests.support.stack import StartSimulator
 from worker.clock import SystemClock
 from worker.errors import Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.genesys.proxy import proxy_middlewares
-from worker.genesys.service import open_details
 from worker.local.simulator.server import Options
 
 LOGIN, API = "https://login.example.com", "https://api.example.com"
@@ -48,7 +48,7 @@ async def test_the_login_asks_the_proxy_for_a_tunnel_and_its_password_stays_ther
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@{address}")
         monkeypatch.setenv("NO_PROXY", "localhost")
         with structlog.testing.capture_logs() as logs:
-            async with open_details(settings, MemoryCache(SystemClock()), RecordingMetrics()) as details:
+            async with details_of_worker(settings, MemoryCache(SystemClock()), RecordingMetrics()) as details:
                 with pytest.raises(Unavailable) as failed:
                     await details.check()
     assert asked[0].startswith("CONNECT login.example.com:443 HTTP/1.1\r\n")

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,17 +74,22 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def running_prometheus(directory: Path, worker_urls: Sequence[str]) -> AsyncIterator[Prometheus]:
-    """A Prometheus with the project's rules that scrapes these workers every second; gone at the end."""
+async def running_prometheus(
+    directory: Path, worker_urls: Sequence[str] = (), *, discoveries: Sequence[Mapping[str, str]] = ()
+) -> AsyncIterator[Prometheus]:
+    """A Prometheus with the project's rules that scrapes these workers every second; gone at the end.
+
+    Also what each discovery finds, an entry of http_sd_configs.
+    """
     port = _free_port()
-    process = _start(directory, port, worker_urls)
+    process = _start(directory, port, worker_urls, discoveries)
     try:
         async with aiohttp.ClientSession() as session:
             prometheus = Prometheus(f"http://127.0.0.1:{port}", session)
             await _await_ready(prometheus, process)
             # It takes some seconds to begin; what happens before that has no zero to start from.
             async with asyncio.timeout(_READY_SECONDS):
-                while await prometheus.value("sum(up)") != len(worker_urls):
+                while await prometheus.value("sum(up)") != (len(worker_urls) or 1):
                     await asyncio.sleep(0.1)
             yield prometheus
     finally:
@@ -92,14 +97,20 @@ async def running_prometheus(directory: Path, worker_urls: Sequence[str]) -> Asy
         process.wait()
 
 
-def _start(directory: Path, port: int, worker_urls: Sequence[str]) -> "subprocess.Popen[bytes]":
+def _start(
+    directory: Path, port: int, worker_urls: Sequence[str], discoveries: Sequence[Mapping[str, str]]
+) -> "subprocess.Popen[bytes]":
     program = tool("prometheus")
     directory.mkdir(exist_ok=True)
     configuration = {
         "global": {"scrape_interval": f"{_SCRAPE_SECONDS}s", "evaluation_interval": f"{_SCRAPE_SECONDS}s"},
         "rule_files": [str(RULES / "*.yml")],
         "scrape_configs": [
-            {"job_name": JOB, "static_configs": [{"targets": [urlsplit(url).netloc for url in worker_urls]}]}
+            {
+                "job_name": JOB,
+                "static_configs": [{"targets": [urlsplit(url).netloc for url in worker_urls]}],
+                "http_sd_configs": list(discoveries),
+            }
         ],
     }
     # JSON is YAML, so no library is needed to write it.

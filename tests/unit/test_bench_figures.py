@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +22,9 @@ from bench.cost import (
     service,
 )
 from bench.cost_model import ASKED_AFTER, Counts, call, count
-from bench.cost_tables import PAGE, page
+from bench.cost_tables import PAGE, by_volume, page, read_prices, tables
 from bench.measure_cpu import compare, quartiles
-from bench.report import cost_section
-from bench.rig import Burst
+from bench.rig import ROOT, Burst
 from worker.local.topics import topics
 
 SETUP = Setup(message_cpu_seconds=0.001, attempt_cpu_seconds=0.002)
@@ -78,21 +79,56 @@ def test_an_end_that_is_not_there_yet_costs_another_transition_and_one_that_is_t
 
 
 def test_an_item_is_billed_whole_by_each_kilobyte_written_and_four_read() -> None:
-    one = Counts(events=1, receives=1, executions=1, attempts=1, reads=1, writes=1)
+    one = Counts(events=1, receives=1, executions=1, reads=1, writes=1)
+    idle = service(Counts(), 0, SETUP, PRICES)["DynamoDB"]
 
     def paid(item_kb: float) -> float:
-        return service(one, 1_000_000, replace(SETUP, item_kb=item_kb), PRICES)["DynamoDB"]
+        return service(one, 1_000_000, replace(SETUP, item_kb=item_kb), PRICES)["DynamoDB"] - idle
 
     assert paid(0.4) == pytest.approx(0.625 + 0.0625)
     assert paid(4.1) == pytest.approx(5 * 0.625 + 2 * 0.0625)
 
 
+def test_the_shared_cache_is_billed_by_the_second_and_by_the_request() -> None:
+    idle = service(Counts(), 0, SETUP, PRICES)["DynamoDB"]
+    assert idle == pytest.approx(2 * 730 * 3600 * (1 + 1 / 15) * 0.125e-6)
+    asked = service(Counts(attempts=1), 1_000_000, SETUP, PRICES)["DynamoDB"]
+    assert asked - idle == pytest.approx(0.125 + 0.5 * 0.625)
+
+
+def test_logs_nat_and_receives_that_carry_one_message_are_in_the_price() -> None:
+    one = Counts(events=1, receives=1, executions=1, attempts=1, reads=1, writes=1)
+    idle, month = service(Counts(), 0, SETUP, PRICES), service(one, 1_000_000, SETUP, PRICES)
+    assert month["logs"] == pytest.approx((0.6 + 0.16) * 0.5)
+    assert idle["NAT"] > 730 * 0.045
+    assert month["NAT"] - idle["NAT"] == pytest.approx(((2 + 2 + 3) * 3.0 + 5.0) * 0.045)
+    assert month["SQS"] - idle["SQS"] == pytest.approx(3 * 0.40)
+
+
+def test_the_task_is_of_one_size_in_module_benchmark_and_definition() -> None:
+    variables = (ROOT / "deploy" / "terraform" / "variables.tf").read_text()
+    example = (ROOT / "deploy" / "ecs" / "example.env").read_text()
+    for name, size in (("cpu", SETUP.task_vcpu), ("memory", SETUP.task_gb)):
+        default = re.search(rf'^variable "{name}" {{\n.*\n.*\n  default +=\s(\d+)$', variables, re.MULTILINE)
+        assert default
+        assert int(default[1]) == size * 1024
+        assert f"\n{name}={default[1]}\n" in example
+
+
+def test_the_task_has_twice_the_memory_that_was_measured_and_the_cpu_of_the_rate_limit_in_few_tasks() -> None:
+    measured = json.loads(FIGURES.read_text())
+    most = max(figures["most"] for figures in measured["memory"]["figures"].values())
+    assert SETUP.task_gb * 1024 > 2 * most
+    seconds = measured["peers"]["figures"]["whole"]["service, whole"]["cpu_ms"]["median"] / 1000
+    assert 500 * seconds / SETUP.utilisation / SETUP.task_vcpu < 8
+
+
 def test_the_least_tasks_cost_the_same_at_any_volume_that_they_can_do() -> None:
     one = count(12, 150)
     few, more = (service(one, conversations, SETUP, PRICES)["compute"] for conversations in (1, 1_000_000))
-    assert few == more == pytest.approx(730 * 2 * (0.5 * 0.03238 + 0.00356))
+    assert few == more == pytest.approx(730 * 2 * (0.25 * 0.03238 + 0.5 * 0.00356))
     cpu_seconds = one.receives * 0.001 + one.attempts * 0.002
-    tasks = math.ceil(cpu_seconds * 1e9 / 0.6 / 3600 / 730 / 0.5)
+    tasks = math.ceil(cpu_seconds * 1e9 / 0.6 / 3600 / 730 / 0.25)
     assert service(one, 1e9, SETUP, PRICES)["compute"] == pytest.approx(few / 2 * tasks)
 
 
@@ -107,9 +143,9 @@ def test_both_cost_the_same_where_the_recipe_becomes_dearer() -> None:
     assert volume is not None
     here, there = service(one, volume, SETUP, PRICES), recipe(12, volume, SETUP, PRICES)
     assert sum(here.values()) == pytest.approx(sum(there.values()))
-    with_nat = break_even(one, replace(SETUP, nat_gateways=1), PRICES)
-    assert with_nat is not None
-    assert with_nat > volume
+    shared = break_even(one, replace(SETUP, nat_gateways=0), PRICES)
+    assert shared is not None
+    assert shared < volume
 
 
 def test_the_recipe_is_dearer_at_no_volume_where_each_event_costs_an_execution_here_too() -> None:
@@ -124,6 +160,31 @@ def test_no_price_is_given_for_what_a_limit_does_not_let_through() -> None:
     assert refused(month * 100, 300 * 3600 * 730 + 1, SETUP) == OVER_THE_QUOTA
 
 
+def test_the_table_has_each_volume_and_says_which_is_cheaper_and_what_a_limit_forbids() -> None:
+    head, *rows = by_volume(SETUP, PRICES)
+    assert [row[:2] for row in rows] == [
+        (volume, events) for volume in ("1,000,000", "10,000,000", "100,000,000") for events in (1, 12)
+    ]
+    cells = {(row[0], row[1]): dict(zip(head[2:], row[2:], strict=True)) for row in rows}
+    most = cells["100,000,000", 12]
+    assert most["this service, delay 90 s"] == OVER_THE_QUOTA
+    assert most["the recipe"] == OVER_THE_RATE_LIMIT
+    assert most["cheaper"] == "this service"
+    assert cells["1,000,000", 1]["cheaper"] == "the recipe"
+    assert cells["1,000,000", 12]["cheaper"] == "this service with 150 s or 900 s, else the recipe"
+
+
+def test_other_prices_come_from_a_file_and_an_unknown_name_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text('{"transition": 0}')
+    prices = read_prices(file)
+    assert prices == replace(PRICES, transition=0)
+    assert tables(SETUP, prices) != tables(SETUP, PRICES)
+    file.write_text('{"transitions": 0}')
+    with pytest.raises(ValueError, match="no price is named transitions"):
+        read_prices(file)
+
+
 def test_no_more_requests_are_counted_than_the_rate_limit_admits() -> None:
     assert requests(1000, SETUP) == 1000
     assert requests(1e9, SETUP) == 300 * 60 * 730
@@ -131,8 +192,3 @@ def test_no_more_requests_are_counted_than_the_rate_limit_admits() -> None:
 
 def test_the_cost_tables_are_as_the_script_prints_them() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
-
-
-def test_the_benchmark_s_section_on_cost_is_made_from_the_figures_that_are_kept() -> None:
-    text = (FIGURES.parent / "README.md").read_text(encoding="utf-8")
-    assert cost_section(json.loads(FIGURES.read_text())) in text, "run `python -m bench --report`"

@@ -6,6 +6,7 @@ an empty batch or a condition that is never true, and is refused either for that
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.session import AioSession
@@ -97,6 +98,22 @@ class Inspection:
 
     async def may_send(self, url: str) -> None:
         await self._try(self._sqs, self._sqs.send_message_batch(QueueUrl=url, Entries=[]), Kind.REFUSED)
+
+    async def rule_state(self, name: str, bus: str) -> str:
+        """ENABLED, DISABLED, or a name that begins with ENABLED."""
+        async with self._events() as events:
+            answer: Any = await self._ask(events, events.describe_rule(Name=name, EventBusName=bus))
+            return str(answer["State"])
+
+    async def event_source(self, name: str) -> tuple[str, datetime | None]:
+        """ACTIVE, PENDING or DELETED, and when AWS deletes one that is PENDING."""
+        async with self._events() as events:
+            answer: Any = await self._ask(events, events.describe_event_source(Name=name))
+            return str(answer["State"]), answer.get("ExpirationTime")
+
+    def _events(self) -> Any:
+        """A client of EventBridge, of which nothing else here asks anything."""
+        return self._session.create_client("events", config=call_config(1, attempts=1))
 
     @property
     def states_endpoint(self) -> str:

@@ -76,6 +76,25 @@ async def test_show_prints_the_body_by_either_id(aws: Aws) -> None:
     assert await aws.waiting() == (2, 0)
 
 
+async def test_on_ecs_show_prints_neither_body_nor_attributes_unless_asked_to(aws: Aws) -> None:
+    """What a task of ECS prints is kept in a log group."""
+    sent = await aws.clients.sqs.send_message(
+        QueueUrl=aws.settings["DEAD_LETTER_QUEUE_URL"],
+        MessageBody='{"customer": "Erika Mustermann"}',
+        MessageAttributes={"caller": {"DataType": "String", "StringValue": "+49 30 1234567"}},
+    )
+    aws.environment["ECS_CONTAINER_METADATA_URI_V4"] = "http://169.254.170.2/v4/made-up"
+    status, output, _ = await aws.dlq("show", sent["MessageId"])
+    assert status == 0
+    assert "Erika" not in output
+    assert "+49" not in output
+    assert "(32 characters, not printed into a log of ECS; --body prints them)" in output
+    status, output, _ = await aws.dlq("show", sent["MessageId"], "--body")
+    assert status == 0
+    assert '{"customer": "Erika Mustermann"}' in output
+    assert "+49 30 1234567" in output
+
+
 async def test_show_of_an_unknown_id_is_an_error(aws: Aws) -> None:
     status, output, errors = await aws.dlq("show", "nobody")
     assert (status, output) == (1, "")

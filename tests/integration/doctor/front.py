@@ -15,6 +15,8 @@ class Front:
     target: str
     refused: dict[str, str] = field(default_factory=dict)
     """Error code by X-Amz-Target."""
+    answered: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Answer by X-Amz-Target, in place of the emulator's."""
     seconds_ahead: float = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -23,6 +25,8 @@ class Front:
         if code := self.refused.get(action):
             body = {"__type": f"com.amazon.service#{code}", "message": "no identity-based policy allows it"}
             return web.json_response(body, status=400, headers=date, content_type="application/x-amz-json-1.0")
+        if action in self.answered:
+            return web.json_response(self.answered[action], headers=date, content_type="application/x-amz-json-1.1")
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(

@@ -32,6 +32,23 @@ async def test_the_permission_to_start_executions_is_told_by_the_refusal(
     assert found.status == status
 
 
+async def test_credentials_of_an_operator_may_look_and_the_workers_permissions_are_skipped(front: Front) -> None:
+    front.refused |= dict.fromkeys(DENIALS, "AccessDeniedException")
+    found = await findings()
+    assert {name for name, finding in found.items() if finding.status == "FAILED"} == set()
+    skipped = {name for name, finding in found.items() if "an operator's" in finding.text}
+    assert skipped == set(DENIALS.values()) | {"dynamodb:PutItem on shared cache"}
+    assert found["table"].status == found["event queue"].status == "ok"
+
+
+async def test_a_role_of_the_worker_that_has_no_policy_at_all_is_no_operators(front: Front) -> None:
+    looks = ("AmazonSQS.GetQueueAttributes", "DynamoDB_20120810.DescribeTable", "AWSStepFunctions.DescribeActivity")
+    for action in (*DENIALS, *looks, "AWSStepFunctions.DescribeStateMachine"):
+        front.refused[action] = "AccessDeniedException"
+    # Without the state machine none of its executions is asked for.
+    assert set(DENIALS.values()) - {"states:DescribeExecution"} <= set(await faults())
+
+
 async def test_a_denied_description_is_no_fault_of_the_service(front: Front) -> None:
     front.refused["AWSStepFunctions.DescribeStateMachine"] = "AccessDeniedException"
     found = await findings()

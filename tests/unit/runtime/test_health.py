@@ -1,4 +1,4 @@
-"""What `/livez` and `/readyz` say, and the protection that follows the work."""
+"""What `/livez` and `/readyz` say."""
 
 import asyncio
 
@@ -10,7 +10,6 @@ from worker.cancellation import cancel_and_wait
 from worker.errors import NotConfirmedError
 from worker.runtime import health
 from worker.runtime.health import Readiness, Watchdog, dependency_trouble
-from worker.runtime.protection import EXPIRES_MINUTES, ScaleInProtection
 
 CLOCK = VirtualClock()
 
@@ -112,46 +111,3 @@ async def test_a_good_answer_is_not_asked_for_again_at_once_and_a_bad_one_is() -
     await CLOCK.sleep(6)
     assert not await readiness.problems()
     assert len(asked) == 3
-
-
-class FakeAgent:
-    """Remembers what it was asked for; refuses when told to."""
-
-    def __init__(self) -> None:
-        self.asked: list[int | None] = []
-        self.refuses = False
-
-    async def protect(self, minutes: int | None) -> None:
-        self.asked.append(minutes)
-        if self.refuses:
-            raise NotConfirmedError("no")
-
-
-async def test_protection_is_on_while_there_is_work_renewed_and_off_when_idle() -> None:
-    agent = FakeAgent()
-    busy = [0]
-    protection = ScaleInProtection(agent, lambda: busy[0], CLOCK)
-    await protection.look()
-    assert agent.asked == []
-    busy[0] = 3
-    await protection.look()
-    await protection.look()
-    assert agent.asked == [EXPIRES_MINUTES]
-    await CLOCK.sleep(EXPIRES_MINUTES * 60 * 0.6)
-    await protection.look()
-    assert agent.asked == [EXPIRES_MINUTES, EXPIRES_MINUTES]
-    busy[0] = 0
-    await protection.look()
-    await protection.look()
-    assert agent.asked == [EXPIRES_MINUTES, EXPIRES_MINUTES, None]
-
-
-async def test_an_agent_that_refuses_is_asked_again_and_complained_about_once() -> None:
-    agent = FakeAgent()
-    agent.refuses = True
-    protection = ScaleInProtection(agent, lambda: 1, CLOCK)
-    with capture_logs() as lines:
-        await protection.look()
-        await protection.look()
-    assert agent.asked == [EXPIRES_MINUTES, EXPIRES_MINUTES]
-    assert [line["event"] for line in lines] == ["task_protection_failing"]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -29,6 +30,11 @@ _READING = (
     "receive count. One pass reads up to 50,000 letters."
 )
 
+_SHOWING = (
+    "On ECS what a task prints goes into a log group, which keeps it for months, and a quarantined body may tell of a "
+    "person. So there the body and the sender's attributes are left out, unless --body asks for them. " + _READING
+)
+
 _REDRIVING = (
     "A failed interaction gets a new execution, whose name is derived from the failed one; a quarantined body goes "
     "back to the event queue untouched. A letter is removed only after that is confirmed. Killed half-way, run it "
@@ -44,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="dlq_command", metavar="list|show|redrive", required=True)
     listing = commands.add_parser("list", help="one line for each dead letter", description=_READING)
     listing.add_argument("--json", action="store_true", help="a JSON array on stdout, without the bodies")
-    show = commands.add_parser("show", help="one dead letter in full, with its body", description=_READING)
+    show = commands.add_parser("show", help="one dead letter in full, with its body", description=_SHOWING)
     show.add_argument("id", metavar="ID", help="interaction id or message id")
+    show.add_argument("--body", action="store_true", help="print the body on ECS too, where a log keeps it")
     redrive = commands.add_parser("redrive", help="send dead letters through again", description=_REDRIVING)
     redrive.add_argument("--error", metavar="NAME", help="only letters with this error name or reason")
     redrive.add_argument("--id", metavar="ID", help="only letters of this interaction id, or with this message id")
@@ -134,8 +141,9 @@ async def _list(args: argparse.Namespace, settings: QueueSettings) -> int:
 
 async def _show(args: argparse.Namespace, settings: QueueSettings) -> int:
     letters, hidden = await _read(settings, args.hold, lambda letter: letter if letter.names(args.id) else None)
+    with_body = args.body or not _on_ecs()
     for letter in letters:
-        print(_in_full(letter))
+        print(_in_full(letter, with_body=with_body))
     if not letters:
         print(f"no dead letter has the interaction id or message id {printable(args.id)}", file=sys.stderr)
         _tell_hidden(hidden)
@@ -205,7 +213,12 @@ def _summary(letter: Letter) -> dict[str, str | int | None]:
     }
 
 
-def _in_full(letter: Letter) -> str:
+def _on_ecs() -> bool:
+    """Whether this process runs in a container of ECS, which sets this variable in each."""
+    return "ECS_CONTAINER_METADATA_URI_V4" in os.environ
+
+
+def _in_full(letter: Letter, *, with_body: bool) -> str:
     facts = {
         "message": letter.message_id,
         "origin": letter.origin,
@@ -216,10 +229,14 @@ def _in_full(letter: Letter) -> str:
     }
     if letter.failure is not None:
         facts |= {"execution": letter.failure.execution_arn, "cause": letter.failure.cause}
-    facts |= {f"attribute {name}": value for name, value in sorted(letter.attributes.items())}
+    if with_body:
+        facts |= {f"attribute {name}": value for name, value in sorted(letter.attributes.items())}
+        body = printable(letter.body, keep="\n\t")
+    else:
+        body = f"({_number(len(letter.body), 'character')}, not printed into a log of ECS; --body prints them)"
     widest = max(map(len, facts))
     lines = [f"{printable(name):<{widest}}  {printable(value)}" for name, value in facts.items()]
-    return "\n".join([*lines, "body:", printable(letter.body, keep="\n\t"), ""])
+    return "\n".join([*lines, "body:", body, ""])
 
 
 def _by_error(errors: Counter[str]) -> str:

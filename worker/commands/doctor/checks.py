@@ -1,7 +1,7 @@
 """What `doctor` finds, and how it says what went wrong."""
 
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from statistics import median
@@ -21,6 +21,10 @@ class Finding:
     status: Status
     text: str
     fix: str = ""
+    tried: bool = False
+    """A permission, told by trying it."""
+    denied: bool = False
+    """These credentials may not make the call."""
 
 
 def ok(name: str, text: str) -> Finding:
@@ -65,16 +69,34 @@ async def permission(name: str, call: Awaitable[object]) -> Finding:
     try:
         await call
     except CallFailedError as error:
-        return failed(name, *explain(error))
-    return ok(name, "allowed")
+        return replace(failed(name, *explain(error)), tried=True, denied=error.kind is Kind.DENIED)
+    return replace(ok(name, "allowed"), tried=True)
 
 
 def cannot_look(name: str, error: CallFailedError) -> Finding:
     """For a call that only `doctor` makes: to be denied it is no fault of the service's."""
     text, fix = explain(error)
     if error.kind is Kind.DENIED:
-        return skipped(name, f"not checked: {text}")
+        return replace(skipped(name, f"not checked: {text}"), denied=True)
     return failed(name, text, fix)
+
+
+OPERATORS_MAY_TOO = frozenset({"states:StartExecution", "states:DescribeExecution"})
+"""Tries that an operator's policy may allow as well as the worker's."""
+
+
+def excuse_operators(findings: Sequence[Finding]) -> list[Finding]:
+    """Without the permissions that these credentials are not meant to have: those of somebody who is not the worker.
+
+    Who may look at the resources and is denied all that only the worker does has an operator's policy. A role of the
+    worker that lacks something has the rest.
+    """
+    sees = any(finding.status == "ok" and not finding.tried for finding in findings)
+    own = [finding for finding in findings if finding.tried and finding.name not in OPERATORS_MAY_TOO]
+    if not (sees and own and all(finding.denied for finding in own)):
+        return list(findings)
+    text = "not checked: these credentials are an operator's; run doctor with the task's role to check the worker's"
+    return [skipped(finding.name, text) if finding.tried and finding.denied else finding for finding in findings]
 
 
 def explain(error: CallFailedError) -> tuple[str, str]:

@@ -7,13 +7,17 @@ from typing import Any
 from worker.aws.errors import Kind
 from worker.aws.inspection import CallFailedError, Inspection
 from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
+from worker.commands.doctor.delivery import check_delivery
 from worker.settings import Settings
 
 _DAY_SECONDS = 86_400
 
 
 async def check_queues(inspection: Inspection, settings: Settings) -> list[Finding]:
-    """Both queues: there, of the right kind, not the same, and what the service does with them allowed."""
+    """Both queues: there, of the right kind, not the same, and what the service does with them allowed.
+
+    And whether what the event queue's policy lets send to it does send.
+    """
     url, dead_url = settings.event_queue_url, settings.dead_letter_queue_url
     events, found = await _attributes(inspection, "event queue", "EVENT_QUEUE_URL", url)
     dead, dead_found = await _attributes(inspection, "dead-letter queue", "DEAD_LETTER_QUEUE_URL", dead_url)
@@ -21,7 +25,8 @@ async def check_queues(inspection: Inspection, settings: Settings) -> list[Findi
         found = _event_queue(events, dead)
     if dead:
         dead_found = _dead_letter_queue(dead, events)
-    findings = [found, *await _event_permissions(inspection, url, found, settings), dead_found]
+    allowed = await _event_permissions(inspection, url, found, settings)
+    findings = [found, *allowed, *await check_delivery(inspection, events), dead_found]
     if dead_found.status == "FAILED":
         return [*findings, skipped("sqs:SendMessage", "not checked: see dead-letter queue")]
     return [*findings, await permission("sqs:SendMessage", inspection.may_send(dead_url))]

@@ -14,6 +14,11 @@ output "genesys_secret_arn" {
 }
 
 output "operator_role_arn" {
-  description = "Role for one-off tasks that run doctor or dlq."
+  description = "Role for one-off tasks that run dlq or pause."
   value       = module.interaction_worker.operator_role_arn
+}
+
+output "undelivered_queue_url" {
+  description = "Queue of what EventBridge could not deliver."
+  value       = module.interaction_worker.undelivered_queue_url
 }
