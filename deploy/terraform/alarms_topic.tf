@@ -45,7 +45,7 @@ resource "aws_sns_topic_policy" "alarms" {
 }
 
 resource "aws_sns_topic_subscription" "alarms" {
-  for_each = { for one in var.alarm_subscriptions : "${one.protocol} ${one.endpoint}" => one }
+  for_each = var.alarm_subscriptions
 
   topic_arn = aws_sns_topic.alarms[0].arn
   protocol  = each.value.protocol

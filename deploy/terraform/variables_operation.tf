@@ -111,9 +111,9 @@ variable "alarm_actions" {
 }
 
 variable "alarm_subscriptions" {
-  description = "Who is told: { protocol, endpoint } of each subscription (email, https, sqs, lambda, ...) to a topic that is made for them, beside alarm_actions. An email address has to confirm. Empty: no topic."
-  type        = list(object({ protocol = string, endpoint = string }))
-  default     = []
+  description = "Who is told, by a name of yours: { protocol, endpoint } of each subscription (email, https, sqs, lambda, ...) to a topic that is made for them, beside alarm_actions. An email address has to confirm. Empty: no topic."
+  type        = map(object({ protocol = string, endpoint = string }))
+  default     = {}
 }
 
 variable "silent_hours_alarm" {

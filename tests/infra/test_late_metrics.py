@@ -184,7 +184,13 @@ run "rendered" {
     genesys_region      = "eu-central-1"
     image               = "registry.example.com/interaction-worker:0.1.0"
     partner_events      = { event_source_name = "aws.partner/genesys.com/cloud/0/interactions" }
-    alarm_subscriptions = [{ protocol = "email", endpoint = "night-shift@example.com" }]
+    alarm_subscriptions = { night-shift = { protocol = "email", endpoint = "night-shift@example.com" } }
+
+    # The target is 100 * 60 / 3 = 2,000 for each task.
+    max_concurrency          = 100
+    acceptable_delay_seconds = 60
+    seconds_per_interaction  = 3
+    min_tasks                = 2
   }
 }
 """

@@ -15,7 +15,7 @@ run "everything_that_alarms" {
   variables {
     partner_events      = { event_source_name = "aws.partner/genesys.com/cloud/00000000-0000-4000-8000-000000000000/interactions" }
     alarm_actions       = ["arn:aws:sns:eu-central-1:111122223333:ours"]
-    alarm_subscriptions = [{ protocol = "email", endpoint = "night-shift@example.com" }]
+    alarm_subscriptions = { night-shift = { protocol = "email", endpoint = "night-shift@example.com" } }
   }
 
   assert {
