@@ -114,15 +114,18 @@ locals {
         missing     = "notBreaching"
       }
     },
-    # Instead of all the alarms that wait for events or items. A worker writes such a line two or three times a minute.
+    # Instead of all the alarms that wait for events or items. The fleet writes such a line two or three times a minute.
     {
-      for key, dependency in { genesys-down = "Genesys Cloud", store-down = "The interaction table" } : key => {
-        description                         = "${dependency} does not answer since about four minutes before this alarm: the fleet holds everything back and asks until it does. Nothing is lost, no attempt is used up."
-        metrics                             = { lines = { namespace = var.name, name = local.outage_metrics[key], stat = "Sum", dimensions = {} } }
-        expression                          = "FILL(lines, 0)"
-        period                              = local.minute, of = 10, breaching = 3
-        comparison                          = "GreaterThanThreshold", threshold = 0
-        missing                             = "notBreaching"
+      for key, outage in {
+        genesys-down = { text = "Genesys Cloud", metric = "GenesysDown" }
+        store-down   = { text = "The interaction table", metric = "StoreDown" }
+        } : key => {
+        description = "${outage.text} does not answer since about four minutes before this alarm: the fleet holds everything back and asks until it does. Nothing is lost, no attempt is used up."
+        metrics     = { lines = { namespace = var.name, name = outage.metric, stat = "Sum", dimensions = {} } }
+        expression  = "FILL(lines, 0)"
+        period      = local.minute, of = 10, breaching = 3
+        comparison  = "GreaterThanThreshold", threshold = 0
+        missing     = "notBreaching"
       }
     },
     # What runs only with a service.
@@ -179,7 +182,6 @@ locals {
     local.release_alarms,
   )
 
-  outage_metrics = { genesys-down = "GenesysDown", store-down = "StoreDown" }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

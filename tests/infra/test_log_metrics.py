@@ -75,4 +75,4 @@ def test_every_alarm_of_the_log_reads_a_metric_that_a_filter_makes() -> None:
     made = set(_filters())
     module = "".join(path.read_text() for path in FILE.parent.glob("alarms*.tf"))
     read = set(re.findall(r'namespace = var\.name, name = "(\w+)"', module))
-    assert read | set(re.findall(r'-down = "(\w+)"', module)) == made
+    assert read | set(re.findall(r'metric = "(\w+)"', module)) == made
