@@ -6,11 +6,11 @@ minute, over windows that end now; more of them than the alarm asks for, and how
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.infra.metric_math import Reading, Series, evaluate
+from tests.infra.metric_math import BOTH_READINGS, Reading, Series, evaluate
 
 MINUTE = 60
 
@@ -33,6 +33,19 @@ class View:
     reading: Reading
     beyond: int
     """How many periods are looked at beyond those that the alarm asks for."""
+
+
+BEYOND = (2, 20)
+"""Periods looked at beyond those asked for; AWS's own example looks at two, and says that the number varies."""
+
+
+def late_views(metrics: Sequence[str], latest: int) -> Iterator[View]:
+    """Each metric late by another number of minutes, in turn, and all at once in time."""
+    for beyond in BEYOND:
+        for reading in BOTH_READINGS:
+            yield View({}, reading, beyond)
+            for turn in range(latest):
+                yield View({name: (turn + 2 * i) % latest + 1 for i, name in enumerate(metrics)}, reading, beyond)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # Alarms: who is told, what exists when, and that a deployment watches the right ones. What their expressions do with metrics
-# that arrive late: tests/infra/test_late_metrics.py.
+# that arrive late: tests/infra/test_late_alarms.py.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
