@@ -11,6 +11,7 @@ Runs = Sequence[tuple[int, float | None]]
 
 
 def samples(runs: Runs) -> Samples:
+    """Minute by minute."""
     return [None if value is None else float(value) for minutes, value in runs for _ in range(minutes)]
 
 
@@ -36,6 +37,7 @@ CLOSED = (3, 3, 2, 3)
 
 
 def lines(minutes: int) -> Runs:
+    """What the log has of a gate that is closed for so long."""
     return [(1, CLOSED[minute % len(CLOSED)]) for minute in range(minutes)]
 
 
