@@ -30,9 +30,26 @@ locals {
       id         = "tasks", namespace = "AWS/ECS", name = "CPUUtilization", stat = "SampleCount"
       dimensions = { ClusterName = local.cluster_name, ServiceName = var.name }
     },
+    merge(local.held, { id = "held" }),
   ]
-  waiting_expression = "FILL(queued, 0) + FILL(started, 0) / 60 * FILL(waited, 0) / 1000"
-  backlog_expression = "(${local.waiting_expression}) / IF(FILL(tasks, 1) > 0, FILL(tasks, 1), 1)"
+
+  # The newest minutes lack their points, each metric's another number of them. What is always published is repeated. What
+  # has points only when something starts counts for ten minutes, or the last peak would be repeated into a quiet night;
+  # then it is 0, so that an hour of silence is a low number: target tracking never scales in on missing data. While the gate
+  # is closed the result is the target itself, which asks for neither more tasks nor fewer: more would only hold too, and
+  # fewer would be missed when it opens. docs/adr/0039-late-metrics.md.
+  backlog_expressions = [
+    { id = "started_at", expression = "IF(started > 0, EPOCH(started))" },
+    { id = "held_at", expression = "IF(held > 0, EPOCH(held))" },
+    {
+      id         = "in_execution"
+      expression = "IF((EPOCH(tasks) - FILL(started_at, REPEAT)) < 600, FILL(started, REPEAT) / 60 * FILL(waited, REPEAT) / 1000, 0)"
+    },
+    {
+      id         = "backlog"
+      expression = "IF((EPOCH(tasks) - FILL(held_at, REPEAT)) < 300, ${local.target_backlog_per_task}, (FILL(queued, REPEAT) + in_execution) / FILL(tasks, REPEAT))"
+    },
+  ]
 }
 
 resource "aws_appautoscaling_policy" "backlog" {
@@ -76,11 +93,13 @@ resource "aws_appautoscaling_policy" "backlog" {
         }
       }
 
-      metrics {
-        id          = "backlog"
-        label       = "Backlog per task"
-        expression  = local.backlog_expression
-        return_data = true
+      dynamic "metrics" {
+        for_each = local.backlog_expressions
+        content {
+          id          = metrics.value.id
+          expression  = metrics.value.expression
+          return_data = metrics.value.id == "backlog"
+        }
       }
     }
   }

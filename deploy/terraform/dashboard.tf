@@ -31,6 +31,18 @@ locals {
       ] },
     ],
     [
+      { title = "Probes that failed (gate closed)", stat = "Sum", metrics = [
+        for metric in ["GenesysDown", "StoreDown"] : [var.name, metric]
+      ] },
+      { title = "Attempts that fail by our own fault", stat = "Sum", metrics = [
+        for metric in ["Attempts", "BrokenAttempts", "Crashes"] : [var.name, metric]
+      ] },
+      { title = "Events sent to the queues", stat = "Sum", metrics = [
+        for queue in [aws_sqs_queue.events.name, aws_sqs_queue.dead_letters.name, aws_sqs_queue.undelivered.name] :
+        ["AWS/SQS", "NumberOfMessagesSent", "QueueName", queue]
+      ] },
+    ],
+    [
       { title = "Tasks", stat = "SampleCount", period = 60, metrics = [
         ["AWS/ECS", "CPUUtilization", "ClusterName", local.cluster_name, "ServiceName", var.name],
       ] },

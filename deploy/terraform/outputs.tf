@@ -78,6 +78,11 @@ output "log_group_name" {
   value       = aws_cloudwatch_log_group.tasks.name
 }
 
+output "alarm_topic_arn" {
+  description = "Topic that alarms are sent to; null without alarm_subscriptions."
+  value       = one(aws_sns_topic.alarms[*].arn)
+}
+
 output "kms_key_policy_statements" {
   description = "Statements, as JSON, that the policy of a key given as kms_key_arn must hold."
   value       = jsonencode(local.kms_key_policy_statements)

@@ -126,6 +126,13 @@ resource "aws_ecs_service" "this" {
     rollback = local.service_definition.deploymentConfiguration.deploymentCircuitBreaker.rollback
   }
 
+  # The circuit breaker sees tasks that do not start. A version whose every attempt fails is healthy to it.
+  alarms {
+    alarm_names = local.deployment_alarm_names
+    enable      = var.deployment_alarms
+    rollback    = var.deployment_alarms
+  }
+
   dynamic "capacity_provider_strategy" {
     for_each = local.service_definition.capacityProviderStrategy
     content {

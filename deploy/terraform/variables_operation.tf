@@ -110,6 +110,40 @@ variable "alarm_actions" {
   default     = []
 }
 
+variable "alarm_subscriptions" {
+  description = "Who is told, by a name of yours: { protocol, endpoint } of each subscription (email, https, sqs, lambda, ...) to a topic that is made for them, beside alarm_actions. An email address has to confirm. Empty: no topic."
+  type        = map(object({ protocol = string, endpoint = string }))
+  default     = {}
+}
+
+variable "silent_hours_alarm" {
+  description = "Hours without a single event after which the alarm no-events fires. More than the longest time that you are closed, or it fires then; at most 168. 0: never."
+  type        = number
+  default     = 72
+
+  validation {
+    condition     = var.silent_hours_alarm >= 0 && var.silent_hours_alarm <= 168 && floor(var.silent_hours_alarm) == var.silent_hours_alarm
+    error_message = "silent_hours_alarm must be a whole number from 0 to 168, the week that an alarm of CloudWatch looks back at most."
+  }
+}
+
+variable "event_anomaly_band" {
+  description = "Width, in standard deviations, of what counts as the usual number of events at this hour of this day of the week. Below it for two hours, the alarm fewer-events fires. 0: no such alarm, which costs as much as three ordinary ones."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.event_anomaly_band >= 0 && var.event_anomaly_band <= 10
+    error_message = "event_anomaly_band must be from 0 to 10."
+  }
+}
+
+variable "deployment_alarms" {
+  description = "Whether the alarms broken-attempts and crashes roll a deployment back. False for a deployment that has to go through although they are on."
+  type        = bool
+  default     = true
+}
+
 variable "oldest_event_alarm_seconds" {
   description = "Age of the oldest event in the queue, beyond the delivery delay, at which the alarm fires. Events that wait for another one's execution reach 70 by themselves."
   type        = number

@@ -39,7 +39,7 @@ def test_alerts_fire_when_they_should_and_not_otherwise(promtool: str) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_alert_is_tested_for_firing_and_for_not_firing_and_has_a_section_in_the_runbook(alert: str) -> None:
-    tests = (PROMETHEUS / "tests" / "alerts.yml").read_text()
+    tests = "".join(path.read_text() for path in TESTS)
     assert f'"{alert} fires: ' in tests
     assert f'"{alert} does not fire: ' in tests
     assert f"runbook_url: docs/runbook.md#{alert.lower()}\n" in (PROMETHEUS / "rules" / "alerts.yml").read_text()

@@ -21,8 +21,8 @@ run "without_an_image_everything_but_the_service_exists" {
   }
 
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.sum) == ["failed-executions"]
-    error_message = "no alarm about an intake that is not meant to run yet"
+    condition     = length(setintersection(keys(aws_cloudwatch_metric_alarm.this), ["silent-intake", "no-running-tasks", "too-few-tasks", "no-events", "failed-deployment"])) == 0
+    error_message = "no alarm about a service that is not meant to run yet"
   }
 
   assert {

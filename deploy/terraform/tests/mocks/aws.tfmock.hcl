@@ -70,3 +70,7 @@ mock_resource "aws_secretsmanager_secret" {
 mock_resource "aws_service_discovery_service" {
   defaults = { arn = "arn:aws:servicediscovery:eu-central-1:111122223333:service/srv-mocked" }
 }
+
+mock_resource "aws_sns_topic" {
+  defaults = { arn = "arn:aws:sns:eu-central-1:111122223333:mocked" }
+}
