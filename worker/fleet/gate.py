@@ -32,12 +32,17 @@ _TRIES = 8
 log = structlog.get_logger()
 
 
+def gate_document(cache: SharedCache, client: str) -> Document[GateRecord]:
+    """What the workers of one OAuth client (`keys.client_key`) know of outages and of a pause."""
+    return Document(cache, f"gate#{client}", GateRecord)
+
+
 class Gate:
     """All dependencies of one worker, and the document that it shares with the others."""
 
     def __init__(self, cache: SharedCache, key: str, metrics: Metrics, clock: Clock) -> None:
         """`key` is of the OAuth client: all that share its allowance share the gate."""
-        self._document = Document(cache, f"gate#{key}", GateRecord)
+        self._document = gate_document(cache, key)
         self._metrics = metrics
         self._clock = clock
         self._me = f"{int(clock.uniform(0, 16**8)):08x}"
