@@ -162,20 +162,27 @@ class Batching:
         if not await self._allowance.acquire(self._update_demand):
             return None
         self._metrics.allowance_wait(self._clock.monotonic() - started)
+        if not self._may_send:
+            return None
         return self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
 
     async def _hold(self) -> None:
-        """Until the gate is open, or a probe waits."""
-        if self._gate.may_ask or self._calls.has_probe:
+        """Until the gate is open, or a probe waits and no pause holds."""
+        if self._may_send:
             return
         self._calls.hold(self._clock.time())
-        self._probe_waits.clear()
-        waits = [asyncio.ensure_future(self._gate.opened()), asyncio.ensure_future(self._probe_waits.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_and_wait(*waits)
+        while not self._may_send:
+            self._probe_waits.clear()
+            waits = [asyncio.ensure_future(self._gate.changed()), asyncio.ensure_future(self._probe_waits.wait())]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await cancel_and_wait(*waits)
         self._calls.go_on(self._clock.time())
+
+    @property
+    def _may_send(self) -> bool:
+        return self._gate.may_ask or (self._calls.has_probe and not self._gate.paused)
 
     def _update_demand(self) -> Demand:
         """Give up the calls that waited too long or that nobody waits for, and say what waits then."""
