@@ -128,6 +128,7 @@ class _Service:
                 ready=ready,
             )
         )
+        await fleet.gate.look()  # a pause holds for a worker that starts in it, too
         log.info("started", version=__version__, roles=sorted(settings.roles), http_port=port)
         _settle_memory()
         return await self._lifecycle.run(self._loops, self._helpers, self._slots)

@@ -34,6 +34,8 @@ COMMANDS = {
     "demo": Command("worker.local.demo", "everything on this machine: no AWS account, no Docker"),
     "doctor": Command("worker.commands.doctor", "check settings, credentials, AWS resources and the Genesys login"),
     "dlq": Command("worker.commands.dlq", "look at dead letters, and send them through again"),
+    "pause": Command("worker.commands.pause", "stop the whole fleet from asking Genesys Cloud; nothing is lost"),
+    "resume": Command("worker.commands.resume", "end a pause"),
     "simulator": Command("worker.local.simulator", "the Genesys Cloud simulator alone"),
     "bootstrap": Command("worker.local.bootstrap", "create all AWS resources on AWS_ENDPOINT_URL, for local work"),
     "publish": Command("worker.local.publish", "send made-up events"),

@@ -2,8 +2,11 @@
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, HttpUrl, TypeAdapter
+
+from worker.regions import DOMAINS
 
 
 def matching(pattern: str, problem: str) -> AfterValidator:
@@ -35,6 +38,27 @@ def _http_url(value: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_http_url)]
+
+
+def _known_region(value: str) -> str:
+    if value not in DOMAINS:
+        raise ValueError(f"is not a Genesys Cloud region; known are {', '.join(sorted(DOMAINS))}")
+    return value
+
+
+Region = Annotated[str, AfterValidator(_known_region)]
+
+
+def _cache_backend(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"memory", "dynamodb", "redis", "rediss"}:
+        raise ValueError("must be memory://, dynamodb://TABLE, redis://… or rediss://…")
+    if url.scheme != "memory" and not url.netloc:
+        raise ValueError(f"names no {'table' if url.scheme == 'dynamodb' else 'host'} after {url.scheme}://")
+    return value
+
+
+CacheUrl = Annotated[str, AfterValidator(_cache_backend)]
 
 TableName = Annotated[
     str,

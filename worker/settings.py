@@ -4,13 +4,11 @@ import contextlib
 import resource
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, overload
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from worker.regions import DOMAINS
-from worker.setting_types import FunctionName, S3Url, TableName, Url, arn_of
+from worker.setting_types import CacheUrl, FunctionName, Region, S3Url, TableName, Url, arn_of
 
 Role = Literal["intake", "activity"]
 
@@ -46,10 +44,18 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class QueueSettings(BaseSettings):
-    """Where events and dead letters wait, and what processes them: all that the commands for dead letters use."""
+class _Settings(BaseSettings):
+    """Settings of the environment. Each kind has those that some commands use, so that nobody is asked for others."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    def conflicts(self) -> list[Problem]:
+        """What is wrong between settings that are right one by one."""
+        return []
+
+
+class QueueSettings(_Settings):
+    """Where events and dead letters wait, and what processes them: all that the commands for dead letters use."""
 
     event_queue_url: Url = Field(description="SQS queue that EventBridge delivers to")
     state_machine_arn: Annotated[str, arn_of("stateMachine", "state machine")] = Field(
@@ -70,7 +76,22 @@ class QueueSettings(BaseSettings):
         return [Problem("DEAD_LETTER_QUEUE_URL", text, "name a queue of its own")]
 
 
-class Settings(QueueSettings):
+class FleetSettings(_Settings):
+    """Where the workers of one OAuth client share what they know: all that `pause` and `resume` use."""
+
+    genesys_region: Region = Field(default="us-east-1", description="Genesys Cloud region")
+    genesys_client_id: str = Field(min_length=1, description="OAuth client credentials: the client's id")
+    genesys_login_url: Url | None = Field(
+        default=None, description="base URL of the login, for the simulator or a proxy; from the region when unset"
+    )
+    shared_cache_url: CacheUrl = Field(
+        default="memory://",
+        description="where tasks share the access token and the rate limit: `memory://` (one task), "
+        "`dynamodb://TABLE`, `redis://…`, `rediss://…`",
+    )
+
+
+class Settings(FleetSettings, QueueSettings):
     """Every setting, by the name of its environment variable in lower case."""
 
     activity_arn: Annotated[str, arn_of("activity", "activity")] = Field(
@@ -81,13 +102,8 @@ class Settings(QueueSettings):
         default=0, ge=0, description="days after which an item expires (attribute `expiresAt`); 0 keeps it for ever"
     )
 
-    genesys_region: str = Field(default="us-east-1", description="Genesys Cloud region")
-    genesys_client_id: str = Field(min_length=1, description="OAuth client credentials: the client's id")
     genesys_client_secret: SecretStr = Field(
         min_length=1, description="OAuth client credentials: the secret; never printed"
-    )
-    genesys_login_url: Url | None = Field(
-        default=None, description="base URL of the login, for the simulator or a proxy; from the region when unset"
     )
     genesys_api_url: Url | None = Field(
         default=None, description="base URL of the API, for the simulator or a proxy; from the region when unset"
@@ -121,11 +137,6 @@ class Settings(QueueSettings):
     record: Literal["basic", "standard"] = Field(
         default="basic",
         description="`standard`: the item also has queues, agents, wrap-up codes, times and outcomes, from analytics",
-    )
-    shared_cache_url: str = Field(
-        default="memory://",
-        description="where tasks share the access token and the rate limit: `memory://` (one task), "
-        "`dynamodb://TABLE`, `redis://…`, `rediss://…`",
     )
 
     event_reader: FunctionName | None = Field(
@@ -196,13 +207,6 @@ class Settings(QueueSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("genesys_region")
-    @classmethod
-    def _known_region(cls, value: str) -> str:
-        if value not in DOMAINS:
-            raise ValueError(f"is not a Genesys Cloud region; known are {', '.join(sorted(DOMAINS))}")
-        return value
-
     @field_validator("genesys_details_path")
     @classmethod
     def _path_template(cls, value: str | None) -> str | None:
@@ -210,16 +214,6 @@ class Settings(QueueSettings):
             raise ValueError("must start with / and hold {interactionId} once")
         if value is not None and set(value.replace("{interactionId}", "")) & set("{}# \t"):
             raise ValueError("may hold no other placeholder, no space and no #")
-        return value
-
-    @field_validator("shared_cache_url")
-    @classmethod
-    def _cache_backend(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.scheme not in {"memory", "dynamodb", "redis", "rediss"}:
-            raise ValueError("must be memory://, dynamodb://TABLE, redis://… or rediss://…")
-        if url.scheme != "memory" and not url.netloc:
-            raise ValueError(f"names no {'table' if url.scheme == 'dynamodb' else 'host'} after {url.scheme}://")
         return value
 
     def conflicts(self) -> list[Problem]:
@@ -267,7 +261,7 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-AnySettings = TypeVar("AnySettings", bound=QueueSettings)
+AnySettings = TypeVar("AnySettings", bound=_Settings)
 
 
 @overload
@@ -278,7 +272,7 @@ def load_settings(*, with_conflicts: bool = True) -> Settings: ...
 def load_settings(kind: type[AnySettings], *, with_conflicts: bool = True) -> AnySettings: ...
 
 
-def load_settings(kind: type[QueueSettings] = Settings, *, with_conflicts: bool = True) -> QueueSettings:
+def load_settings(kind: type[_Settings] = Settings, *, with_conflicts: bool = True) -> _Settings:
     """Settings from the environment, of those `kind` that the caller uses: nobody is asked for others.
 
     Raises SettingsError with a problem for each wrong one. `with_conflicts=False` leaves out the checks between

@@ -23,6 +23,8 @@ from worker.aws.queue import SqsEventQueue
 from worker.aws.records import Records
 from worker.aws.sqs import LARGEST_BATCH
 from worker.clock import Clock, SystemClock
+from worker.fleet.document import Document
+from worker.fleet.gate_record import GateRecord
 from worker.fleet.keys import digest
 from worker.fleet.shared_cache import open_shared_cache
 from worker.fleet.token import LoginAnswer, Token
@@ -30,11 +32,11 @@ from worker.genesys.answer import Answer
 from worker.genesys.client import Client
 from worker.genesys.login import log_in
 from worker.genesys.reading import has_ends
-from worker.genesys.service import Fleet, open_fleet
+from worker.genesys.service import Fleet, gate_of, open_fleet
 from worker.ports import Metrics, ProbedStore, SharedCache
 from worker.record import Freshness
 from worker.regions import api_url, login_url
-from worker.settings import Problem, QueueSettings, Settings, SettingsError
+from worker.settings import FleetSettings, Problem, QueueSettings, Settings, SettingsError
 from worker.telemetry.metrics import PrometheusMetrics
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ def _worker_name() -> str:
 
 
 @asynccontextmanager
-async def open_cache(settings: Settings, dynamodb: "DynamoDBClient | None") -> AsyncIterator[SharedCache]:
+async def open_cache(settings: FleetSettings, dynamodb: "DynamoDBClient | None") -> AsyncIterator[SharedCache]:
     """The shared cache, which needs `dynamodb` only where it is in DynamoDB.
 
     Raises SettingsError when its library is missing or its URL is unusable.
@@ -206,6 +208,23 @@ async def open_shared(settings: Settings, clients: Clients, metrics: Metrics) ->
     """What this worker shares with the fleet. Raises SettingsError as `open_cache`."""
     async with open_cache(settings, clients.dynamodb) as cache:
         yield open_fleet(settings, cache, metrics)
+
+
+@asynccontextmanager
+async def open_gate(settings: FleetSettings) -> AsyncIterator[Document[GateRecord]]:
+    """What the fleet knows of outages and of a pause, for a command. AWS is used only where the cache is in DynamoDB.
+
+    Raises SettingsError as `open_aws` and `open_cache`.
+    """
+    async with AsyncExitStack() as stack:
+        dynamodb = None
+        if settings.shared_cache_url.startswith("dynamodb://"):
+            session = new_session()
+            await require_credentials(session)
+            clients = await stack.enter_async_context(_command_clients(session, _COMMAND_ATTEMPTS))
+            dynamodb = clients.dynamodb
+        cache = await stack.enter_async_context(open_cache(settings, dynamodb))
+        yield gate_of(settings, cache)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import structlog
 
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
-from worker.fleet.gate_record import Closure, GateRecord
+from worker.fleet.gate_record import LONGEST_INTERVAL_SECONDS, Closure, GateRecord
 from worker.fleet.outage_rule import Alone, Row, View
 from worker.ports import Metrics
 from worker.trouble import Trouble
@@ -181,6 +181,11 @@ class Dependency:
             counted = replace(alone.closure, probes=alone.closure.probes + 1)
             alone = replace(alone, closure=counted)
             self._take(replace(self.view, alone=alone, alone_renewed_at=self._clock.monotonic()))
+
+    def rest(self) -> None:
+        """Nobody probes during a pause, and so a closure does not expire in it; the first probe comes right after."""
+        if self.view.closure is not None:
+            self.view = replace(self.view, renewed_at=self._clock.monotonic() - LONGEST_INTERVAL_SECONDS)
 
     def open_alone(self) -> None:
         """It answers, whatever the fleet knows of it."""

@@ -26,10 +26,18 @@ TROUBLE_SECONDS = 0.25
 _EARLY = 0.8
 """Rounds come earlier by up to a fifth, so that workers do not keep step."""
 
+_NEW_SECONDS = 5.0
+"""A pause that was not there so long ago is new, and lasts from now on, whatever the operator's clock says."""
+
 _TRIES = 8
 """Writes that another worker gets ahead of, before the next round tries again."""
 
 log = structlog.get_logger()
+
+
+def gate_document(cache: SharedCache, client: str) -> Document[GateRecord]:
+    """What the workers of one OAuth client (`keys.client_key`) know of outages and of a pause."""
+    return Document(cache, f"gate#{client}", GateRecord)
 
 
 class Gate:
@@ -37,7 +45,7 @@ class Gate:
 
     def __init__(self, cache: SharedCache, key: str, metrics: Metrics, clock: Clock) -> None:
         """`key` is of the OAuth client: all that share its allowance share the gate."""
-        self._document = Document(cache, f"gate#{key}", GateRecord)
+        self._document = gate_document(cache, key)
         self._metrics = metrics
         self._clock = clock
         self._me = f"{int(clock.uniform(0, 16**8)):08x}"
@@ -45,12 +53,13 @@ class Gate:
         self._doubted: set[str] = set()
         self._pause: Pause | None = None
         self._pause_ends = 0.0
+        self._was_paused = False
         self._poked = asyncio.Event()
         self._read_at = float("-inf")
         self._looked = False
         self._was_open = True
         self._open_since = 0.0
-        self._opened = asyncio.Event()
+        self._round_ended = asyncio.Event()
         self.rests: Callable[[], bool] = lambda: False
         """Whether the fleet was told to wait so long that polling for more is of no use."""
 
@@ -88,34 +97,45 @@ class Gate:
         """Whether slots and receivers should ask for more to do."""
         return self.may_ask and not self.rests()
 
-    async def opened(self) -> None:
-        """Until a request may be sent."""
-        while not self.may_ask:
-            await self._opened.wait()
+    async def changed(self) -> None:
+        """Until any answer of the gate may be another one."""
+        await self._round_ended.wait()
 
     async def run(self) -> None:
         """For as long as the worker lives: see what the fleet knows, and do what follows from it."""
         try:
             while True:
                 await self._round()
-                self._looked = True
                 if not self._was_open and not self.closed:
                     self._open_since = self._clock.time()
                 self._was_open = not self.closed
-                if self.may_ask:
-                    self._opened.set()
-                    self._opened = asyncio.Event()
+                self._round_ended.set()
+                self._round_ended = asyncio.Event()
                 troubled = any(d.closed or d.view.row.failures or d.view.doubt for d in self._dependencies)
                 await self._sleep(TROUBLE_SECONDS if troubled else READ_SECONDS)
         finally:
             for dependency in self._dependencies:
                 await dependency.close()
 
+    async def look(self) -> None:
+        """See what the fleet knows. While the shared cache does not answer, what was seen last holds."""
+        with contextlib.suppress(SharedCacheError):
+            seen = await self._document.read()
+            if self.paused and not seen.exists:  # a pause ends by `resume` and by its time, not by a lost document
+                record = GateRecord(pause=self._pause)
+                await self._document.replace(seen, record, seconds=record.keep_seconds(self._clock.time()))
+            else:
+                self._see(seen.value)
+        self._looked = True
+        self._tell_of_pause()
+
     async def _round(self) -> None:
-        with contextlib.suppress(SharedCacheError):  # what was seen last holds
-            if self._clock.monotonic() - self._read_at >= READ_SECONDS * _EARLY:
-                self._see((await self._document.read()).value)
+        if self._clock.monotonic() - self._read_at >= READ_SECONDS * _EARLY:
+            await self.look()
         for dependency in self._dependencies:
+            if self.paused and dependency.name == "genesys":
+                dependency.rest()
+                continue
             doubted = dependency.key in self._doubted
             step = next_step(dependency.view, self._me, self._clock.monotonic(), doubted=doubted)
             try:
@@ -124,17 +144,22 @@ class Gate:
                 await self._act(dependency, step)
             except SharedCacheError:
                 _act_without_cache(dependency, step)
+        self._tell_of_pause()
+
+    def _tell_of_pause(self) -> None:
         self._metrics.paused(self.paused)
+        if self._was_paused != self.paused:
+            self._was_paused = self.paused
+            log.info("paused" if self.paused else "resumed")
 
     def _see(self, record: GateRecord) -> None:
-        self._read_at = self._clock.monotonic()
-        if record.pause != self._pause:
-            was_paused = self.paused
-            self._pause = record.pause
-            if record.pause is not None:
-                self._pause_ends = self._read_at + record.pause.remaining(self._clock.time())
-            if was_paused != self.paused:
-                log.info("paused" if self.paused else "resumed")
+        now = self._clock.monotonic()
+        if record.pause is not None and record.pause != self._pause:
+            is_new = now - self._read_at < _NEW_SECONDS
+            written_at = record.pause.since if is_new else self._clock.time()
+            self._pause_ends = now + record.pause.remaining(written_at)
+        self._pause = record.pause
+        self._read_at = now
         for dependency in self._dependencies:
             dependency.see(record)
             if not dependency.view.row.failures:
@@ -143,10 +168,10 @@ class Gate:
     async def _act(self, dependency: Dependency, step: Step) -> None:
         match step:
             case Step.PROBE:
-                self._probe(dependency)
+                dependency.start_probe()
             case Step.PROBE_ALONE:
                 dependency.renew_alone()
-                self._probe(dependency)
+                dependency.start_probe()
             case Step.PROBE_FOR_ALL:
                 await self._probe_for_all(dependency)
             case Step.STAND_ALONE:
@@ -175,13 +200,9 @@ class Gate:
 
     async def _probe_for_all(self, dependency: Dependency) -> None:
         closure = dependency.view.closure
-        if closure is None or dependency.probe is None or self.paused:
+        if closure is None or dependency.probe is None:
             return
         if await self._change(lambda record: record.probing(dependency.key, closure.probes)):
-            dependency.start_probe()
-
-    def _probe(self, dependency: Dependency) -> None:
-        if not self.paused:
             dependency.start_probe()
 
     async def _change(self, change: Callable[[GateRecord], GateRecord | None]) -> bool:

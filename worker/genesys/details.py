@@ -150,7 +150,7 @@ class Batching:
 
     async def _next_batch(self) -> Batch | None:
         """What the next request asks for, once it may be sent; None when nothing waits any more."""
-        if not self._gate.may_ask and not self._calls.has_probe:
+        if not self._may_send:
             await self._hold()
         token = await self._tokens.get()  # before the permit, which would be late after a login
         if isinstance(token, LoginFailed):
@@ -163,22 +163,28 @@ class Batching:
         if not await self._allowance.acquire(self._update_demand):
             return None
         self._metrics.allowance_wait(self._clock.monotonic() - started)
+        if not self._may_send:
+            return None
         return self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
 
     async def _hold(self) -> None:
-        """Until the gate is open, or a probe waits. What others can do better is handed back."""
+        """Until the gate is open, or a probe waits and no pause holds. What others can do better is handed back."""
         self._calls.hold(self._clock.time())
-        while not self._gate.may_ask and not self._calls.has_probe:
+        while not self._may_send:
             if self._genesys.others_work:
                 self._calls.fail(Unavailable("this worker gets no answers from Genesys Cloud, and others do"))
             self._probe_waits.clear()
-            changes = (self._gate.opened(), self._probe_waits.wait(), self._genesys.changed())
+            changes = (self._gate.changed(), self._probe_waits.wait(), self._genesys.changed())
             waits = [asyncio.ensure_future(change) for change in changes]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 await cancel_and_wait(*waits)
         self._calls.go_on(self._clock.time())
+
+    @property
+    def _may_send(self) -> bool:
+        return self._gate.may_ask or (self._calls.has_probe and not self._gate.paused)
 
     def _update_demand(self) -> Demand:
         """Give up the calls that waited too long or that nobody waits for, and say what waits then."""

@@ -12,7 +12,9 @@ from worker.clock import Clock, SystemClock
 from worker.errors import AttemptError
 from worker.fleet.allowance import Allowance
 from worker.fleet.dependency import Dependency
-from worker.fleet.gate import Gate
+from worker.fleet.document import Document
+from worker.fleet.gate import Gate, gate_document
+from worker.fleet.gate_record import GateRecord
 from worker.fleet.guarded import GuardedCache
 from worker.fleet.keys import client_key, digest
 from worker.fleet.ledger import Pace
@@ -23,7 +25,7 @@ from worker.genesys.login import log_in
 from worker.genesys.proxy import proxy_middlewares
 from worker.ports import Details, Metrics, SharedCache
 from worker.regions import api_url, login_url
-from worker.settings import Settings
+from worker.settings import FleetSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ def open_fleet(settings: Settings, cache: SharedCache, metrics: Metrics, clock: 
     reached_by = (_login_at(settings), _api_at(settings), settings.genesys_client_id, _secret(settings))
     metrics.shared_cache_up(True)
     return Fleet(shared, gate, gate.dependency("genesys", digest(*reached_by)))
+
+
+def gate_of(settings: FleetSettings, cache: SharedCache) -> Document[GateRecord]:
+    """The document by which the fleet of `settings` knows of outages and of a pause."""
+    return gate_document(cache, _client_key(settings))
 
 
 @asynccontextmanager
@@ -128,11 +135,11 @@ async def open_details(
             await tokens.close()
 
 
-def _client_key(settings: Settings) -> str:
+def _client_key(settings: FleetSettings) -> str:
     return client_key(_login_at(settings), settings.genesys_client_id)
 
 
-def _login_at(settings: Settings) -> str:
+def _login_at(settings: FleetSettings) -> str:
     return str(settings.genesys_login_url or login_url(settings.genesys_region)).rstrip("/")
 
 

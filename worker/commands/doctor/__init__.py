@@ -22,6 +22,7 @@ from worker.commands.doctor.checks import (
     skipped,
 )
 from worker.commands.doctor.extensions import check_archive, check_functions
+from worker.commands.doctor.fleet import check_fleet
 from worker.commands.doctor.genesys import check_genesys
 from worker.commands.doctor.queues import check_queues
 from worker.commands.doctor.state_machine import check_activity, check_state_machine
@@ -69,7 +70,7 @@ async def examine(settings: Settings) -> list[Finding]:
     own = [*_settings(settings), *check_functions(settings)]
     async with open_inspection(settings, partial(clock.sample, "AWS")) as inspection:
         aws, genesys = await asyncio.gather(_aws(inspection, settings), check_genesys(clock, settings))
-        return [*own, _region(inspection.region, settings), *aws, *genesys, _clock(clock)]
+        return [*own, _region(inspection.region, settings), *aws, *genesys, *await check_fleet(settings), _clock(clock)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
