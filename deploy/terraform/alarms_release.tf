@@ -6,7 +6,7 @@ locals {
     # One line for each probe that failed. A probe that failed by a fault of the worker's own is no outage.
     GenesysDown = "{ ${local.gate_is_closed} && ($.dependency = \"genesys\") }"
     StoreDown   = "{ ${local.gate_is_closed} && ($.dependency = \"store\") }"
-    Held        = "{ ${local.gate_is_closed} && (($.dependency = \"genesys\") || ($.dependency = \"store\")) }"
+    Held        = "{ ($.event = \"pause_lasts\") || (${local.gate_is_closed} && (($.dependency = \"genesys\") || ($.dependency = \"store\"))) }"
 
     Attempts = "{ $.event = \"attempt\" }"
     # What a release causes, and a sender or a dependency does not. Interaction.NotFound and quarantined events are the

@@ -45,6 +45,7 @@ def _counted(line: Mapping[str, str]) -> set[str]:
         ({"event": "outage_lasts", "dependency": "store", "error": "Store.Unavailable"}, {"StoreDown", "Held"}),
         ({"event": "outage_lasts", "dependency": "shared_cache", "error": "TimeoutError"}, set()),
         ({"event": "outage_lasts", "dependency": "genesys", "error": "Worker.Unexpected"}, set()),
+        ({"event": "pause_lasts"}, {"Held"}),
         ({"event": "outage_began", "dependency": "genesys", "error": "Genesys.Unavailable"}, set()),
         ({"event": "outage_ended", "dependency": "genesys"}, set()),
         ({"event": "loop_died", "error": "KeyError"}, {"Crashes"}),
@@ -65,7 +66,7 @@ def test_of_the_attempts_only_faults_of_the_release_are_broken(outcome: str) -> 
     assert _counted({"event": "attempt", "outcome": outcome}) == {"Attempts"} | broken
 
 
-@pytest.mark.parametrize("event", ["attempt", "loop_died", "fatal", "outage_lasts", "probe_failed"])
+@pytest.mark.parametrize("event", ["attempt", "loop_died", "fatal", "outage_lasts", "pause_lasts", "probe_failed"])
 def test_the_worker_writes_lines_of_this_name(event: str) -> None:
     sources = "".join(path.read_text() for path in (ROOT / "worker").rglob("*.py"))
     assert re.search(rf'\(\s*"{event}"', sources)

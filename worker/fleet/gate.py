@@ -23,6 +23,9 @@ READ_SECONDS = 0.9
 TROUBLE_SECONDS = 0.25
 """Time between two looks at a dependency that is in doubt or closed."""
 
+TELL_SECONDS = 60.0
+"""Time between two log lines of a pause."""
+
 _EARLY = 0.8
 """Rounds come earlier by up to a fifth, so that workers do not keep step."""
 
@@ -54,6 +57,7 @@ class Gate:
         self._pause: Pause | None = None
         self._pause_ends = 0.0
         self._was_paused = False
+        self._told_at = 0.0
         self._poked = asyncio.Event()
         self._read_at = float("-inf")
         self._looked = False
@@ -150,7 +154,11 @@ class Gate:
         self._metrics.paused(self.paused)
         if self._was_paused != self.paused:
             self._was_paused = self.paused
+            self._told_at = self._clock.monotonic()
             log.info("paused" if self.paused else "resumed")
+        elif self.paused and self._clock.monotonic() - self._told_at >= TELL_SECONDS:
+            self._told_at = self._clock.monotonic()
+            log.info("pause_lasts")  # what reads only the log has to know that the silence is meant
 
     def _see(self, record: GateRecord) -> None:
         now = self._clock.monotonic()
