@@ -19,7 +19,7 @@ from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import AttemptError, Invalid, RateLimited, Unauthorized, Unavailable, Unexpected
 from worker.events import INTERACTION_ID
-from worker.fleet.allowance import Allowance, Demand
+from worker.fleet.allowance import Allowance, Demand, Permit
 from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.genesys.batch import Batch, Call
@@ -117,14 +117,15 @@ class Batching:
         while self._waiting or self._retries:
             await self._free.acquire()
             try:
-                batch = await self._next_batch()
+                next_one = await self._next_batch()
             except BaseException:
                 self._free.release()
                 raise
-            if batch is None:
+            if next_one is None:
                 self._free.release()
                 continue
-            task = asyncio.create_task(self._request(batch), name="details-request")
+            batch, permit = next_one
+            task = asyncio.create_task(self._request(batch, permit), name="details-request")
             self._in_flight[task] = batch
             task.add_done_callback(self._requested)
 
@@ -133,8 +134,8 @@ class Batching:
         self._free.release()
         self._ensure_dispatcher()
 
-    async def _next_batch(self) -> Batch | None:
-        """What the next request asks for, once it may be sent; None when nothing waits any more."""
+    async def _next_batch(self) -> tuple[Batch, Permit] | None:
+        """What the next request asks for, now that it may be sent; None when nothing waits any more."""
         token = await self._tokens.get()  # before the permit, which would be late after a login
         if isinstance(token, LoginFailed):
             if token.pause_seconds is None:
@@ -142,10 +143,11 @@ class Batching:
                 return None
             await self._allowance.pause(token.pause_seconds)
         started = self._clock.monotonic()
-        if not await self._allowance.acquire(self._update_demand):
+        if (permit := await self._allowance.acquire(self._update_demand)) is None:
             return None
         self._metrics.allowance_wait(self._clock.monotonic() - started)
-        return self._take_batch()
+        batch = self._take_batch()
+        return None if batch is None else (batch, permit)
 
     def _update_demand(self) -> Demand:
         """Give up the calls that waited too long or that nobody waits for, and say what waits then."""
@@ -185,7 +187,7 @@ class Batching:
             del self._waiting[call.interaction_id]
         return Batch(calls) if calls else None
 
-    async def _request(self, batch: Batch) -> None:
+    async def _request(self, batch: Batch, permit: Permit) -> None:
         """Ask for the batch, and see to everything that follows from the answer."""
         try:
             token = await self._tokens.get()
@@ -193,7 +195,10 @@ class Batching:
                 await self._no_token(batch, token)
                 return
             self._metrics.batch(len(batch.calls))
-            answer = await self._ask([call.interaction_id for call in batch.calls], token.text)
+            try:
+                answer = await self._ask([call.interaction_id for call in batch.calls], token.text)
+            finally:
+                self._allowance.answered(permit)
             await self._follow(batch, token.text, answer)
         except Exception as error:
             log.exception("details_request_failed")

@@ -87,8 +87,9 @@ async def open_details(
         try:
             yield GenesysDetails(batching, tokens)
         finally:
-            await cancel_and_wait(presence)
             await batching.close()
+            # Last of what uses the allowance: the worker leaves the fleet with it.
+            await cancel_and_wait(presence)
             await tokens.close()
 
 
