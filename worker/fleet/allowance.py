@@ -29,8 +29,9 @@ FRESH_SECONDS = 0.4
 
 LEAD_SECONDS = 0.4
 """How long before the next permit is due a worker may try to take it: longer than a write to the shared cache."""
-TURN_SECONDS = 0.015
-"""How long a worker waits for another one whose turn it is to take permits: about a read and a write."""
+TURN_SECONDS = 0.03
+"""How long a worker waits for another one whose turn it is to take permits: a read and a write, and as much as their
+times differ."""
 MOST_TURNS = 40
 """Workers that wait for each other; beyond, some try at the same time, and only one succeeds."""
 SLICE_SECONDS = 0.85
@@ -39,7 +40,7 @@ SLICE_SECONDS = 0.85
 UNKNOWN_FLEET = 10
 """How many workers are assumed to share the allowance when the shared cache never answered."""
 
-ALONE_AFTER_SECONDS = 2.0
+ALONE_AFTER_SECONDS = 3.0
 """How long after its lease a worker that lost the shared cache sends its share: the others have used up by then the
 permits that they took ahead before they saw the lease end."""
 

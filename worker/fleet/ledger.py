@@ -194,13 +194,14 @@ class Ledger:
     def resumed(self, now: float, pace: Pace, known: "Ledger") -> "Ledger":
         """After a time without the ledger, before which it was `known`.
 
-        It goes on without a burst, as it is not known what was sent. Who is not seen in it may go on alone still.
+        It goes on without a burst, as it is not known what was sent, and after as long as the last request within a
+        share is worth. Who is not seen in it may go on alone still.
         """
         gone = {name for name in known.members if now - self.members.get(name, 0.0) >= MEMBER_SECONDS}
         leases = {name: known.leases[name]._replace(until=now) for name in gone if name in known.leases}
         return replace(
             self,
-            next_free=max(self.next_free, now + pace.tolerance),
+            next_free=max(self.next_free, now + pace.tolerance) + pace.interval,
             members={**self.members, **dict.fromkeys(gone, now)},
             leases={**self.leases, **leases},
         )
