@@ -21,6 +21,9 @@ IDLE_LEASE_SECONDS = 30.0
 RENEW_SECONDS = 3.0
 """How long before its end a lease is renewed at the latest: longer than a failed call and the next one."""
 
+UNKNOWN = -1
+"""For a lease's `charged`, after 0.1.0 left the leases out and another worker put back those that it remembered."""
+
 _KEEP_SECONDS = 86400.0
 _TICK = 1e-6
 
@@ -138,9 +141,7 @@ class SharedLedger:
             self._offset += written - self.fleet_time(now)
         elif found.written is None:
             # 0.1.0 wrote it, which follows no time but its own, and leaves the leases out.
-            found = replace(
-                found, leases={name: one for name, one in self.ledger.leases.items() if name in found.members}
-            )
+            found = replace(found, leases=self._remembered_leases(found))
         elif not self.known or written < self.fleet_time(self.confirmed_at):
             found = found.moved(self.fleet_time(now) - written)
         found = found.bounded(self.fleet_time(now), self._pace)
@@ -149,11 +150,23 @@ class SharedLedger:
             return self._restored(found, now, missing)
         return found
 
+    def _remembered_leases(self, found: Ledger) -> dict[str, Lease]:
+        """Those of the ledger seen last, renewed by what `found` says of when the workers were seen."""
+        renewed = lease_seconds(len(found.members), busy=True)
+        return {
+            name: lease._replace(until=max(lease.until, found.members[name] + renewed), charged=UNKNOWN)
+            for name, lease in self.ledger.leases.items()
+            if name in found.members
+        }
+
     def _missing(self, found: Ledger) -> int:
         """Permits of this worker that the ledger knew of, and no longer does."""
-        if found.written is None:
+        lease = found.leases.get(self.member)
+        if lease is None and self.member in found.members:
+            return 0  # 0.1.0 left it out
+        charged = lease.charged if lease else 0
+        if charged == UNKNOWN:
             return 0
-        charged = found.leases[self.member].charged if self.member in found.leases else 0
         if charged >= self._charged:
             self._charged = charged
             return 0

@@ -144,10 +144,28 @@ async def test_leases_outlive_a_write_of_0_1_0_and_its_times_are_taken_as_they_a
     leases = worker.ledger.leases
     await world.old_version_writes(paused=EPOCH + 100.0)
     await worker.read()
-    assert worker.ledger.leases == leases
+    assert {name: lease.share for name, lease in worker.ledger.leases.items()} == {
+        name: lease.share for name, lease in leases.items()
+    }
     assert worker.ledger.paused_until == EPOCH + 100.0
     assert await worker.write(worker.ledger)
     assert set(worker.ledger.leases) == {worker.member, other.member}
+
+
+@virtually
+async def test_what_0_1_0_leaves_out_is_not_taken_for_lost(world: World) -> None:
+    worker, other = world.worker(), world.worker()
+    for one in (worker, other, worker, other):
+        await take(one, 1, world.clock)
+    await take(worker, 5, world.clock)  # the other one does not see it
+    await world.old_version_writes()
+    await take(other, 1, world.clock)
+    await worker.read()
+    assert not worker.must_write
+    await world.old_version_writes()
+    await take(world.worker(), 1, world.clock)  # it remembers no leases
+    await worker.read()
+    assert not worker.must_write
 
 
 @virtually
