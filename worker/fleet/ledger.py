@@ -82,7 +82,7 @@ class Lease(NamedTuple):
     """What the fleet may count on of one worker."""
 
     until: float
-    """Until then it sends nothing but by permits of the ledger, and afterwards its share when the ledger is away."""
+    """Until then it sends nothing but by permits of the ledger, and afterwards its share if it has no shared cache."""
     share: float
     """Of the limit, 0 to 1. All shares together are `SHARES_TOGETHER` at most, so they may be used at once."""
     charged: int

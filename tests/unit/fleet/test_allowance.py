@@ -1,6 +1,7 @@
 """A fleet under one limit, for minutes of virtual time."""
 
 import asyncio
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -113,6 +114,34 @@ def test_without_the_shared_cache_a_fleet_goes_on_within_its_shares_and_each_wor
         run_virtually(main())
     assert _count(logs, "shared_cache_unavailable") == 4
     assert _count(logs, "shared_cache_available") == 4
+
+
+def test_workers_that_stop_leave_the_fleet() -> None:
+    async def main() -> None:
+        fleet = VirtualFleet(300, 3)
+        await fleet.work_off_a_backlog(30)
+        entry = await fleet.cache.get("allowance")
+        assert entry is not None
+        ledger = json.loads(entry.content)
+        assert ledger["members"] == ledger["leases"] == {}
+
+    run_virtually(main())
+
+
+def test_every_worker_knows_until_when_a_pause_lasts_and_none_lasts_longer_than_an_hour() -> None:
+    async def main() -> None:
+        fleet = VirtualFleet(300, 3, skew=0.0)
+        working = asyncio.create_task(fleet.work_off_a_backlog(20))
+        await fleet.clock.sleep(10)
+        now = fleet.clock.monotonic()
+        assert all(worker.allowance.paused_until < now for worker in fleet.workers)
+        await fleet.workers[0].allowance.pause(7200)
+        await fleet.clock.sleep(1)
+        for worker in fleet.workers:
+            assert worker.allowance.paused_until == pytest.approx(now + 3600, abs=0.1)
+        await working
+
+    run_virtually(main())
 
 
 def test_a_worker_with_little_work_is_not_left_behind_by_one_whose_batches_are_full() -> None:
