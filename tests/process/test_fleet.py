@@ -1,5 +1,6 @@
 """Two worker processes that share a DynamoDB table act as one towards Genesys Cloud."""
 
+import time
 from pathlib import Path
 
 from tests.support.stack import Stack, send_many
@@ -29,3 +30,27 @@ async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_f
         attempts = await until(lambda: outcomes(120, one, two))
         assert attempts == ["succeeded"] * 120
     assert simulator.stats.statuses[429] == 0
+
+
+async def test_a_backlog_one_by_one_keeps_the_limit_of_production_over_a_whole_minute_and_uses_it(
+    stack: Stack, worker_environment: dict[str, str], simulator: Simulator, tmp_path: Path
+) -> None:
+    # Nothing is scaled: with a shorter window what the network and the processes add would be hidden in the headroom.
+    assert (simulator.options.requests, simulator.options.window_seconds) == (300, 60.0)
+    environment = {**worker_environment, "GENESYS_DETAILS_PATH": "/api/v2/conversations/{interactionId}"}
+    await send_many(stack, 350)
+    async with (
+        worker_process(environment, tmp_path / "one.log"),
+        worker_process(environment, tmp_path / "two.log"),
+    ):
+
+        async def asked(number: int) -> bool:
+            return simulator.stats.requests.total() >= number
+
+        await until(lambda: asked(1))
+        began = time.monotonic()
+        await until(lambda: asked(330), seconds=120)
+        seconds = time.monotonic() - began
+    assert simulator.stats.statuses[429] == 0
+    assert simulator.limiter.peak <= 300
+    assert 330 / seconds >= 0.9 * 300 / 60

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -11,7 +12,16 @@ from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import SharedCacheError
 from worker.fleet.document import Document, Snapshot
-from worker.fleet.token_record import LoginAnswer, LoginFailed, Token, TokenRecord, refresh_at
+from worker.fleet.first_seen import FirstSeen
+from worker.fleet.token_record import (
+    LONGEST_LIFE_SECONDS,
+    LoginAnswer,
+    LoginFailed,
+    Token,
+    TokenRecord,
+    alone_at,
+    refresh_at,
+)
 from worker.ports import Metrics, SharedCache
 
 __all__ = ["LoginAnswer", "LoginFailed", "Token", "Tokens"]
@@ -20,6 +30,7 @@ LEASE_SECONDS = 15.0
 """How long one worker may take to log in before another one tries: longer than the login's own timeout."""
 
 _WAIT_FOR_LEASE_SECONDS = 0.15
+_RETRY_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -40,16 +51,21 @@ class Tokens:
         self._metrics = metrics
         self._clock = clock
         self._current: Token | None = None
-        self._refresh_at = 0.0
+        # Moments of Clock.monotonic, which a step of the clock does not change.
+        self._expires_at = self._refresh_at = self._alone_at = -math.inf
         self._refused = ""
         self._worked = ""
         self._refreshing: asyncio.Task[LoginAnswer] | None = None
         self._alone = TokenRecord()
+        self._lease = FirstSeen(clock)
+        self._retry = FirstSeen(clock)
+        self._expiry = FirstSeen(clock)
+        self._alone_retry = FirstSeen(clock)
 
     async def get(self) -> LoginAnswer:
         """A token that has not expired, or why there is none; a thousand calls at once cause one login."""
-        now = self._clock.time()
-        if self._current is None or now >= self._current.expires_at:
+        now = self._clock.monotonic()
+        if self._current is None or now >= self._expires_at:
             return await asyncio.shield(self._start_refresh())
         if now >= self._refresh_at:
             self._start_refresh()
@@ -81,21 +97,30 @@ class Tokens:
 
         A token that is still good outlives failed refreshes; they are tried again with its remaining time in view.
         """
-        self._refresh_at = self._clock.time() + 1.0
+        self._refresh_at = self._clock.monotonic() + _RETRY_SECONDS
         try:
             answer = await self._refresh_shared()
         except SharedCacheError:
+            if self._current is not None and self._clock.monotonic() < self._alone_at:
+                return self._current
             answer = await self._refresh_alone()
         if isinstance(answer, Token) and (self._current is None or answer.text != self._current.text):
-            self._current = answer
-            self._refresh_at = refresh_at(answer, jitter=self._clock.uniform(0, 1))
+            self._adopt(answer)
         return answer
+
+    def _adopt(self, token: Token) -> None:
+        self._current = token
+        since = self._clock.monotonic() - self._clock.time()
+        self._expires_at = since + token.expires_at
+        self._refresh_at = since + refresh_at(token, jitter=self._clock.uniform(0, 1))
+        self._alone_at = since + alone_at(token)
 
     async def _refresh_shared(self) -> LoginAnswer:
         """A worker that finds no usable token tries to take the lease; the winner logs in, the others wait for it."""
         while True:
             seen = await self._document.read()
-            record = self._without_refused(seen.value)
+            written = self._without_refused(seen.value)
+            record = self._bounded(written)
             now = self._clock.time()
             token = record.token
             if token is not None and now < refresh_at(token, jitter=0):
@@ -108,7 +133,7 @@ class Tokens:
             if record.lease_until > now:
                 await self._clock.sleep(_WAIT_FOR_LEASE_SECONDS * self._clock.uniform(0.5, 1.5))
                 continue
-            lease = await self._replace(seen, replace(record, lease_until=now + LEASE_SECONDS))
+            lease = await self._replace(seen, replace(written, lease_until=now + LEASE_SECONDS))
             if lease is not None:
                 return await self._log_in_for_all(lease)
 
@@ -122,6 +147,8 @@ class Tokens:
     async def _refresh_alone(self) -> LoginAnswer:
         """Log in for this worker only, while the shared cache is unavailable."""
         self._alone = self._without_refused(self._alone)
+        retry_at = self._alone_retry.bounded(self._alone.retry_at, self._alone.longest_wait)
+        self._alone = replace(self._alone, retry_at=retry_at)
         if (failure := self._alone.failure_at(self._clock.time())) is not None:
             return failure
         answer, self._alone = await self._log_in_after(self._alone)
@@ -135,10 +162,29 @@ class Tokens:
         self._metrics.token_fetch("login")
         return answer, record.succeeded(answer)
 
+    def _bounded(self, record: TokenRecord) -> TokenRecord:
+        """With no time that holds for longer than it has reason to, whatever the clock of the worker that wrote it."""
+        token = record.token
+        if token is not None:
+            life = min(max(token.expires_at - token.minted_at, 0.0), LONGEST_LIFE_SECONDS)
+            expires_at = self._expiry.bounded(token.expires_at, life)
+            if self._current is not None and self._current.text == token.text:
+                # Known for longer than this field of the document was looked at.
+                expires_at = min(expires_at, self._clock.time() + self._expires_at - self._clock.monotonic())
+            token = replace(token, minted_at=expires_at - life, expires_at=expires_at)
+        return replace(
+            record,
+            token=token,
+            lease_until=self._lease.bounded(record.lease_until, LEASE_SECONDS),
+            retry_at=self._retry.bounded(record.retry_at, record.longest_wait),
+        )
+
     def _without_refused(self, record: TokenRecord) -> TokenRecord:
         if record.token is None or record.token.text != self._refused:
             return record
-        return record.refused(worked=self._worked == self._refused, jitter=self._clock.uniform(0, 1))
+        return record.refused(
+            self._clock.time(), worked=self._worked == self._refused, jitter=self._clock.uniform(0, 1)
+        )
 
     async def _replace(self, seen: Snapshot[TokenRecord], record: TokenRecord) -> Snapshot[TokenRecord] | None:
         return await self._document.replace(seen, record, seconds=record.keep_seconds(self._clock.time()))

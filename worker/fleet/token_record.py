@@ -6,8 +6,12 @@ from typing import Any
 
 from worker.errors import AttemptError, RateLimited, Unauthorized, Unavailable
 from worker.fleet.document import finite
+from worker.fleet.ledger import LONGEST_PAUSE_SECONDS
 
 LONGEST_BACKOFF_SECONDS = 60.0
+
+LONGEST_LIFE_SECONDS = 48 * 3600.0
+"""The longest that an OAuth client can be set to let its tokens live, in Genesys Cloud's documentation."""
 
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.3
@@ -57,6 +61,14 @@ def refresh_at(token: Token, *, jitter: float) -> float:
     """
     margin = min(_MARGIN_SECONDS, _MARGIN_SHARE * (token.expires_at - token.minted_at))
     return token.expires_at - margin * (1 - _JITTER_SHARE * jitter)
+
+
+def alone_at(token: Token) -> float:
+    """When a worker without the shared cache logs in for its next token: half of that time later.
+
+    So a shared cache that is unavailable for a moment does not cost a login for each worker.
+    """
+    return (refresh_at(token, jitter=0) + token.expires_at) / 2
 
 
 def backoff(failures: int, *, jitter: float) -> float:
@@ -131,7 +143,12 @@ class TokenRecord:
         """After a login."""
         return TokenRecord(token=token, stillborn=self.stillborn)
 
-    def refused(self, *, worked: bool, jitter: float) -> "TokenRecord":
+    @property
+    def longest_wait(self) -> float:
+        """For how many seconds `retry_at` may hold at most."""
+        return LONGEST_PAUSE_SECONDS if self.failure == _PAUSED else LONGEST_BACKOFF_SECONDS
+
+    def refused(self, now: float, *, worked: bool, jitter: float) -> "TokenRecord":
         """After Genesys Cloud refused the token.
 
         A token that was refused before it ever `worked` says that a new one does not help. One may have been revoked
@@ -147,7 +164,7 @@ class TokenRecord:
             self,
             token=None,
             stillborn=stillborn,
-            retry_at=self.token.minted_at + backoff(stillborn, jitter=jitter),
+            retry_at=min(self.token.minted_at, now) + backoff(stillborn, jitter=jitter),
             failure=Unauthorized.name,
             problem="Genesys Cloud refuses every fresh token; check the OAuth client and its roles",
         )

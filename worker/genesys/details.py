@@ -18,7 +18,7 @@ from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import AttemptError, InteractionUnavailable, Invalid, Unauthorized, Unavailable, Unexpected
 from worker.events import INTERACTION_ID
-from worker.fleet.allowance import Allowance, Demand
+from worker.fleet.allowance import Allowance, Demand, Permit
 from worker.fleet.dependency import Dependency
 from worker.fleet.gate import Gate
 from worker.fleet.token import LoginFailed, Tokens
@@ -132,14 +132,15 @@ class Batching:
         while self._calls:
             await self._free.acquire()
             try:
-                batch = await self._next_batch()
+                next_one = await self._next_batch()
             except BaseException:
                 self._free.release()
                 raise
-            if batch is None:
+            if next_one is None:
                 self._free.release()
                 continue
-            task = asyncio.create_task(self._request(batch), name="details-request")
+            batch, permit = next_one
+            task = asyncio.create_task(self._request(batch, permit), name="details-request")
             self._in_flight[task] = batch
             task.add_done_callback(self._requested)
 
@@ -148,8 +149,8 @@ class Batching:
         self._free.release()
         self._ensure_dispatcher()
 
-    async def _next_batch(self) -> Batch | None:
-        """What the next request asks for, once it may be sent; None when nothing waits any more."""
+    async def _next_batch(self) -> tuple[Batch, Permit] | None:
+        """What the next request asks for, now that it may be sent; None when nothing waits any more."""
         if not self._may_send:
             await self._hold()
         token = await self._tokens.get()  # before the permit, which would be late after a login
@@ -160,12 +161,13 @@ class Batching:
                 return None
             await self._allowance.pause(token.pause_seconds)
         started = self._clock.monotonic()
-        if not await self._allowance.acquire(self._update_demand):
+        if (permit := await self._allowance.acquire(self._update_demand)) is None:
             return None
         self._metrics.allowance_wait(self._clock.monotonic() - started)
         if not self._may_send:
             return None
-        return self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
+        batch = self._calls.take(self._clock.time(), probes_only=not self._gate.may_ask)
+        return None if batch is None else (batch, permit)
 
     async def _hold(self) -> None:
         """Until the gate is open, or a probe waits and no pause holds. What others can do better is handed back."""
@@ -194,7 +196,7 @@ class Batching:
             self._calls.give_up(now)
         return self._calls.demand(now, self._allowance.gather_seconds, probes_only=not may_ask)
 
-    async def _request(self, batch: Batch) -> None:
+    async def _request(self, batch: Batch, permit: Permit) -> None:
         """Ask for the batch, and see to everything that follows from the answer."""
         try:
             token = await self._tokens.get()
@@ -203,7 +205,10 @@ class Batching:
                 return
             self._metrics.batch(len(batch.calls))
             sent_at = self._clock.monotonic()
-            answer = await self._ask_in_time(batch, token.text)
+            try:
+                answer = await self._ask_in_time(batch, token.text)
+            finally:
+                self._allowance.answered(permit)
             self._tell(answer, sent_at, batch)
             await self._follow(batch, token.text, answer)
         except Exception as error:

@@ -27,6 +27,9 @@ from worker.ports import Details, Metrics, SharedCache
 from worker.regions import api_url, login_url
 from worker.settings import FleetSettings, Settings
 
+LONG_PAUSE_SECONDS = 10.0
+"""While a `Retry-After` has so much left, nothing more is fetched: it would wait here, and there it waits for free."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -126,12 +129,14 @@ async def open_details(
             longest_wait=settings.allowance_wait_seconds,
         )
         fleet.genesys.probe = batching.probe
+        fleet.gate.rests = lambda: allowance.paused_until - clock.monotonic() > LONG_PAUSE_SECONDS
         presence = asyncio.create_task(allowance.stay_known(), name="allowance-presence")
         try:
             yield GenesysDetails(batching, tokens, fleet.gate)
         finally:
-            await cancel_and_wait(presence)
             await batching.close()
+            # Last of what uses the allowance: the worker leaves the fleet with it.
+            await cancel_and_wait(presence)
             await tokens.close()
 
 

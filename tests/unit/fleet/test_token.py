@@ -1,6 +1,7 @@
 """One token for everybody, however many ask and whatever goes wrong."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
 from worker.fleet.token import LEASE_SECONDS, LoginAnswer, LoginFailed, Token, Tokens
-from worker.fleet.token_record import backoff, refresh_at
+from worker.fleet.token_record import LONGEST_BACKOFF_SECONDS, TokenRecord, backoff, refresh_at
+from worker.ports import CacheEntry
 
 
 class Fleet:
@@ -28,9 +30,15 @@ class Fleet:
         self.logins = 0
         self.login_takes = 0.1
 
-    def worker(self) -> Tokens:
-        """One more worker."""
-        return Tokens(self.cache, "token", self._log_in, self.recorder, self.clock)
+    def worker(self, clock: VirtualClock | None = None) -> Tokens:
+        """One more worker, by a clock of its own or by that of the test."""
+        return Tokens(self.cache, "token", self._log_in, self.recorder, clock or self.clock)
+
+    async def write(self, record: TokenRecord) -> None:
+        """Write what another worker might have written."""
+        entry = await self.cache.get("token")
+        content = json.dumps(record.to_fields())
+        assert await self.cache.put("token", content, expected=entry.version if entry else None, seconds=1e6)
 
     async def _log_in(self) -> LoginAnswer:
         self.logins += 1
@@ -212,6 +220,102 @@ async def test_without_the_shared_cache_a_worker_logs_in_for_itself_and_backs_of
     for _ in range(5):
         assert isinstance((await failure_of(worker)).error, Unavailable)
     assert fleet.logins == 2
+
+
+@virtually
+async def test_without_the_shared_cache_for_a_moment_workers_keep_the_token_that_is_still_valid(fleet: Fleet) -> None:
+    workers = [fleet.worker() for _ in range(4)]
+    for worker in workers:
+        await text_of(worker)
+    await fleet.clock.sleep(fleet.token_seconds - 47)  # all of them look for the next one by now
+    fleet.cache.reachable = False
+    for _ in range(20):
+        await asyncio.gather(*map(text_of, workers))
+        await fleet.clock.sleep(0.1)
+    assert fleet.logins == 1
+    fleet.cache.reachable = True
+    await fleet.clock.sleep(10)
+    for _ in range(4):
+        await asyncio.gather(*map(text_of, workers))
+        await fleet.clock.sleep(1)
+    assert fleet.logins == 2
+
+
+@virtually
+async def test_without_the_shared_cache_a_worker_logs_in_before_its_token_expires(fleet: Fleet) -> None:
+    worker = fleet.worker()
+    await text_of(worker)
+    expires_at = fleet.clock.time() + fleet.token_seconds
+    fleet.cache.reachable = False
+    while await text_of(worker) == "token-1":
+        await fleet.clock.sleep(1)
+    assert expires_at - 35 < fleet.clock.time() < expires_at - 25
+    assert fleet.logins == 2
+
+
+@virtually
+async def test_a_lease_of_a_clock_that_is_hours_ahead_holds_for_no_longer_than_any_lease(fleet: Fleet) -> None:
+    await fleet.write(TokenRecord(lease_until=fleet.clock.time() + 7200))
+    began = fleet.clock.time()
+    assert await text_of(fleet.worker()) == "token-1"
+    assert fleet.clock.time() - began < LEASE_SECONDS + 1
+
+
+@virtually
+async def test_a_backoff_of_a_clock_that_is_hours_ahead_holds_for_a_minute_at_most(fleet: Fleet) -> None:
+    failed = TokenRecord().failed(LoginFailed(Unavailable("login answered 503")), fleet.clock.time() + 7200, jitter=0)
+    await fleet.write(failed)
+    worker = fleet.worker()
+    began = fleet.clock.time()
+    while isinstance(await worker.get(), LoginFailed):
+        await fleet.clock.sleep(1)
+    assert fleet.clock.time() - began < LONGEST_BACKOFF_SECONDS + 2
+
+
+@virtually
+async def test_a_429_at_the_login_by_a_clock_that_is_hours_ahead_holds_for_an_hour_at_most(fleet: Fleet) -> None:
+    failed = TokenRecord().failed(LoginFailed(RateLimited("429"), 30.0), fleet.clock.time() + 7200, jitter=0)
+    await fleet.write(failed)
+    worker = fleet.worker()
+    failure = await failure_of(worker)
+    assert failure.pause_seconds == pytest.approx(3600, abs=1)
+    await fleet.clock.sleep(3600)
+    assert await text_of(worker) == "token-1"
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_token_minted_by_a_clock_that_is_wrong_by_hours_is_used_for_its_life_at_most(hours: float) -> None:
+    async def main() -> None:
+        fleet = Fleet()
+        await text_of(fleet.worker(VirtualClock(skew=hours * 3600)))
+        record = json.loads((await fleet.cache.get("token") or CacheEntry("", "")).content)
+        for name in ("minted_at", "expires_at"):
+            record["token"][name] += hours * 3600
+        await fleet.write(TokenRecord.from_fields(record))
+        worker = fleet.worker()
+        began, first = fleet.clock.monotonic(), await text_of(worker)
+        while await text_of(worker) == first:
+            await fleet.clock.sleep(1)
+        assert fleet.clock.monotonic() - began <= fleet.token_seconds
+        await worker.close()
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_step_of_the_clock_changes_nothing_for_a_token_in_use(hours: float) -> None:
+    async def main() -> None:
+        fleet = Fleet()
+        worker = fleet.worker()
+        await text_of(worker)
+        await fleet.clock.sleep(fleet.token_seconds / 2)
+        fleet.clock.skew = hours * 3600
+        assert await text_of(worker) == "token-1"
+        await fleet.clock.sleep(fleet.token_seconds / 2)
+        assert await text_of(worker) != "token-1"
+        await worker.close()
+
+    run_virtually(main())
 
 
 @virtually

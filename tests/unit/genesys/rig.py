@@ -36,7 +36,7 @@ class Rig:
         cache = MemoryCache(self.clock)
         metrics = self.recorder = RecordingMetrics()
         self.tokens = Tokens(cache, "token", self.log_in, metrics, self.clock)
-        allowance = Allowance(cache, "allowance", Pace(600_000), metrics, self.clock)
+        allowance = self.allowance = Allowance(cache, "allowance", Pace(600_000), metrics, self.clock)
         self.gate = Gate(cache, "client", metrics, self.clock)
         self.genesys = self.gate.dependency("genesys", "settings")
         self.batching = Batching(

@@ -16,6 +16,7 @@ from worker.errors import (
     Unavailable,
     Unexpected,
 )
+from worker.fleet.allowance import Permit
 from worker.fleet.token import LoginFailed
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.ports import Details
@@ -161,6 +162,22 @@ async def test_ids_that_the_client_may_not_see_are_found_in_their_batch(rig: Rig
     rig.answer = lambda ids: Suspect(FAILS, 403) if "c" in ids else rig.good(ids)
     results = await asyncio.gather(*rig.start_held(*"abcdefghij"))
     assert [result for result in results if isinstance(result, AttemptError)] == [FAILS]
+
+
+@virtually
+async def test_the_allowance_is_told_of_every_answer(rig: Rig) -> None:
+    told: list[Permit] = []
+    answered = rig.allowance.answered
+
+    def remember(permit: Permit) -> None:
+        told.append(permit)
+        answered(permit)
+
+    rig.allowance.answered = remember  # type: ignore[method-assign]
+    rig.once(Unreachable(Unavailable("no connection")))
+    await asyncio.gather(*rig.start("a"))
+    await asyncio.gather(*rig.start("b"))
+    assert len(told) == len(rig.asked) == 2
 
 
 @virtually
