@@ -70,14 +70,16 @@ class Calls:
         self._again = deque(batch for batch in self._again if batch.drop_unawaited())
         urgent = [*self._probes] if probes_only else [*self._probes, *self._again]
         waiting, alone = (0, 0) if probes_only else (len(self._waiting), len(self._alone))
-        calls = [call for batch in urgent for call in batch.all_calls()]
+        calls = [call for batch in self._probes for call in batch.all_calls()]
         if not probes_only:
-            calls += islice(self._waiting.values(), 1)
-            calls += islice(self._alone.values(), 1)
+            calls += self._firsts()
         if not calls:
             return Demand(0, False, 0.0, now, now)
         since = min(call.since for call in calls)
-        until = min(call.deadline(self._longest_wait) for call in calls)
+        # Probes wait for as long as it takes, so they have no deadline to wake up for.
+        until = now + self._longest_wait
+        if not probes_only:
+            until = min([until, *(call.deadline(self._longest_wait) for call in self._firsts())])
         full = bool(urgent) or alone > 0 or waiting >= self._size or now - since >= gather_seconds
         requests = len(urgent) + alone + waiting // self._size
         return Demand(max(1, requests), full, 1.0 if urgent or alone else waiting / self._size, since, until)
@@ -119,6 +121,13 @@ class Calls:
         for line in (self._waiting, self._alone, self._again, self._probes):
             line.clear()
         return calls
+
+    def _firsts(self) -> Iterator[Call]:
+        """Among them the one that gives up first, probes left out."""
+        yield from islice(self._waiting.values(), 1)
+        yield from islice(self._alone.values(), 1)
+        for batch in self._again:
+            yield from batch.all_calls()
 
     def _take(self, *, probes_only: bool) -> Batch | None:
         for line in [self._probes] if probes_only else [self._probes, self._again]:

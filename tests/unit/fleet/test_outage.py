@@ -136,10 +136,11 @@ def test_a_worker_that_alone_gets_no_answers_hands_back_and_polls_no_more() -> N
 @pytest.mark.parametrize("size", [1, 100])
 def test_half_the_requests_failing_is_no_outage(size: int) -> None:
     async def main() -> None:
-        service = Service(size=size)
+        service = Service(size=size, slots=25)
         service.genesys.answer = lambda _: SERVER_ERROR if service.chance.random() < 0.5 else None
         service.feed(per_second=1.5)
         await service.clock.sleep(20 * MINUTE)
+        service.genesys.answer = lambda _: None
         service.stop_feeding()
         await service.until_done()
         await service.stop()
