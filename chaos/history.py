@@ -33,6 +33,10 @@ class History:
         self.executions: dict[str, str] = {}
         """Execution name → the event that started it."""
         self.violations: list[str] = []
+        self.misled_workers: set[str] = set()
+        """Those whose clock is hours wrong now."""
+        self.misled: set[str] = set()
+        """Interactions with which they had to do."""
         self._rules = rules or Rules()
         self._events: dict[str, InteractionEvent] = {}
         self._receives: Counter[str] = Counter()
@@ -56,6 +60,8 @@ class History:
             handler(call)
 
     def _tell(self, event: str, call: Call, what: str) -> None:
+        if call.worker in self.misled_workers and (read := self._events.get(event)) is not None:
+            self.misled.add(read.interaction_id)
         lost = "" if call.seen else " (answer lost)"
         self.stories[event].append(f"{self.seconds():6.1f} {call.worker} {what}{lost}")
 
@@ -130,6 +136,11 @@ class History:
     def _PutItem(self, call: Call) -> None:  # noqa: N802
         item = call.request["Item"]
         if "interactionId" not in item:
+            return
+        if "eventId" not in item:
+            self.writes[f"probe {call.error or 'WRITTEN'}"] += 1
+            if call.done:
+                self.violations.append(f"a probe of the table wrote the item {item['interactionId']['S']}")
             return
         self._tell(item["eventId"]["S"], call, f"put: {call.error or 'written'}")
         self.writes[f"put {call.error or 'written'}"] += 1

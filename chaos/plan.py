@@ -9,6 +9,7 @@ Action = Literal[
     "SIGTERM",
     "freeze",
     "Genesys outage",
+    "Genesys long outage",
     "Genesys slow",
     "Genesys cut-off bodies",
     "Genesys 500s",
@@ -18,6 +19,9 @@ Action = Literal[
     "DynamoDB away",
     "SQS away",
     "AWS away",
+    "table away",
+    "stdout blocked",
+    "clock hours ahead",
 ]
 
 _LENGTHS: dict[Action, tuple[float, float]] = {
@@ -25,6 +29,7 @@ _LENGTHS: dict[Action, tuple[float, float]] = {
     "SIGTERM": (0, 0),
     "freeze": (4, 10),
     "Genesys outage": (4, 8),
+    "Genesys long outage": (36, 46),
     "Genesys slow": (5, 10),
     "Genesys cut-off bodies": (5, 10),
     "Genesys 500s": (5, 10),
@@ -34,10 +39,13 @@ _LENGTHS: dict[Action, tuple[float, float]] = {
     "DynamoDB away": (3, 6),
     "SQS away": (3, 6),
     "AWS away": (2, 4),
+    "table away": (18, 25),
+    "stdout blocked": (15, 25),
+    "clock hours ahead": (10, 15),
 }
-"""Shortest and longest seconds of each."""
+"""Shortest and longest seconds of each. The long outage and that of the table last until the gate is closed."""
 
-_TIMES: dict[Action, int] = {"SIGKILL": 5, "SIGTERM": 4, "freeze": 2, "Genesys token revoked": 3}
+_TIMES: dict[Action, int] = {"SIGKILL": 5, "SIGTERM": 4, "freeze": 2, "Genesys token revoked": 3, "stdout blocked": 2}
 """How often; once where nothing is said."""
 
 
@@ -55,7 +63,12 @@ def draw(seed: int, seconds: float) -> list[Step]:
     """The steps of a run whose faults last for `seconds`, in the order of time."""
     source = random.Random(f"{seed} plan")
     steps = [
-        Step(round(source.uniform(3, seconds), 1), action, round(source.uniform(*length), 1), source.random())
+        Step(
+            round(source.uniform(3, max(3, seconds - length[1])), 1),
+            action,
+            round(source.uniform(*length), 1),
+            source.random(),
+        )
         for action, length in _LENGTHS.items()
         for _ in range(_TIMES.get(action, 1))
     ]
