@@ -89,6 +89,24 @@ class History:
                     state = read_state(item)
                     covered = (event for event in events if self._rules.covers(state, self._events[event]))
                     self._found_covered.update((call.worker, event) for event in covered)
+                elif not answered:
+                    # It may be the lookup of another receiver of the worker, and the one before of this one.
+                    self._forget(call.worker, interaction_id)
+
+    def froze(self, worker: str) -> None:
+        """The worker stood still, and may have given up lookups whose answers it got."""
+        self._forget(worker)
+        for looked_by, interaction_id in list(self._not_looked):
+            if looked_by == worker:
+                del self._not_looked[looked_by, interaction_id]
+
+    def _forget(self, worker: str, interaction_id: str | None = None) -> None:
+        """What the worker found covered, of one interaction or of all."""
+        self._found_covered = {
+            (found_by, event)
+            for found_by, event in self._found_covered
+            if found_by != worker or interaction_id not in {None, self._events[event].interaction_id}
+        }
 
     def _StartExecution(self, call: Call) -> None:  # noqa: N802
         name, event = call.request["name"], key(call.request["input"])

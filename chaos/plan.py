@@ -1,6 +1,7 @@
 """What happens when in one run, drawn from its seed before it starts."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +40,7 @@ _LENGTHS: dict[Action, tuple[float, float]] = {
     "DynamoDB away": (3, 6),
     "SQS away": (3, 6),
     "AWS away": (2, 4),
-    "table away": (18, 25),
+    "table away": (26, 32),
     "stdout blocked": (15, 25),
     "clock hours ahead": (10, 15),
 }
@@ -47,6 +48,11 @@ _LENGTHS: dict[Action, tuple[float, float]] = {
 
 _TIMES: dict[Action, int] = {"SIGKILL": 5, "SIGTERM": 4, "freeze": 2, "Genesys token revoked": 3, "stdout blocked": 2}
 """How often; once where nothing is said."""
+
+_LASTING: Sequence[Action] = ("Genesys long outage", "table away")
+_LASTING_BEGIN = ((0.1, 0.15), (0.5, 0.6))
+"""When the one and the other begins, as shares of the time: one after the other, as during the first nothing would ask
+for the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,12 @@ class Step:
 def draw(seed: int, seconds: float) -> list[Step]:
     """The steps of a run whose faults last for `seconds`, in the order of time."""
     source = random.Random(f"{seed} plan")
-    steps = [
-        Step(
-            round(source.uniform(3, max(3, seconds - length[1])), 1),
-            action,
-            round(source.uniform(*length), 1),
-            source.random(),
-        )
-        for action, length in _LENGTHS.items()
-        for _ in range(_TIMES.get(action, 1))
-    ]
+    begins = dict(zip(source.sample(_LASTING, len(_LASTING)), _LASTING_BEGIN, strict=True))
+    steps = []
+    for action, length in _LENGTHS.items():
+        for _ in range(_TIMES.get(action, 1)):
+            shares = begins.get(action)
+            window = (3, max(3, seconds - length[1])) if shares is None else [share * seconds for share in shares]
+            at, lasts = source.uniform(*window), source.uniform(*length)
+            steps.append(Step(round(at, 1), action, round(lasts, 1), source.random()))
     return sorted(steps, key=lambda step: step.at)

@@ -83,6 +83,7 @@ class Steps:
             return
         with self._fleet.frozen(name):
             await asyncio.sleep(step.seconds)
+        self._history.froze(name)
 
     async def _block_stdout(self, step: plan.Step) -> None:
         if name := self._one(step, self._fleet.serving):
