@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="repeat the fault plan of a run (default: a new one, printed)")
     parser.add_argument("--events", type=int, default=700, help="messages to send (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=90, help="how long faults are made (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=120, help="how long faults are made (default: %(default)s)")
     parser.add_argument(
         "--settle",
         type=float,

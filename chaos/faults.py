@@ -43,12 +43,15 @@ class FaultSource:
         self._sources: dict[str, random.Random] = {}
         self.forced: dict[str, Fault] = {}
         """Operation, or `*`, to the fault that each call gets."""
+        self.tables: dict[str, Fault] = {}
+        """Name of a table to the fault that each call for it gets."""
         self.quiet = False
         """No more faults are drawn."""
         self.injected: Counter[tuple[str, Fault]] = Counter()
 
-    def draw(self, operation: str) -> Fault | None:
-        fault = self.forced.get(operation) or self.forced.get("*") or self._drawn(operation)
+    def draw(self, operation: str, table: str | None = None) -> Fault | None:
+        forced = self.tables.get(table or "") or self.forced.get(operation) or self.forced.get("*")
+        fault = forced or self._drawn(operation)
         if fault is not None:
             self.injected[operation, fault] += 1
         return fault

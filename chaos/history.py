@@ -33,6 +33,10 @@ class History:
         self.executions: dict[str, str] = {}
         """Execution name → the event that started it."""
         self.violations: list[str] = []
+        self.misled_workers: set[str] = set()
+        """Those whose clock is hours wrong now."""
+        self.misled: set[str] = set()
+        """Interactions with which they had to do."""
         self._rules = rules or Rules()
         self._events: dict[str, InteractionEvent] = {}
         self._receives: Counter[str] = Counter()
@@ -56,6 +60,8 @@ class History:
             handler(call)
 
     def _tell(self, event: str, call: Call, what: str) -> None:
+        if call.worker in self.misled_workers and (read := self._events.get(event)) is not None:
+            self.misled.add(read.interaction_id)
         lost = "" if call.seen else " (answer lost)"
         self.stories[event].append(f"{self.seconds():6.1f} {call.worker} {what}{lost}")
 
@@ -83,6 +89,24 @@ class History:
                     state = read_state(item)
                     covered = (event for event in events if self._rules.covers(state, self._events[event]))
                     self._found_covered.update((call.worker, event) for event in covered)
+                elif not answered:
+                    # It may be the lookup of another receiver of the worker, and the one before of this one.
+                    self._forget(call.worker, interaction_id)
+
+    def froze(self, worker: str) -> None:
+        """The worker stood still, and may have given up lookups whose answers it got."""
+        self._forget(worker)
+        for looked_by, interaction_id in list(self._not_looked):
+            if looked_by == worker:
+                del self._not_looked[looked_by, interaction_id]
+
+    def _forget(self, worker: str, interaction_id: str | None = None) -> None:
+        """What the worker found covered, of one interaction or of all."""
+        self._found_covered = {
+            (found_by, event)
+            for found_by, event in self._found_covered
+            if found_by != worker or interaction_id not in {None, self._events[event].interaction_id}
+        }
 
     def _StartExecution(self, call: Call) -> None:  # noqa: N802
         name, event = call.request["name"], key(call.request["input"])
@@ -130,6 +154,11 @@ class History:
     def _PutItem(self, call: Call) -> None:  # noqa: N802
         item = call.request["Item"]
         if "interactionId" not in item:
+            return
+        if "eventId" not in item:
+            self.writes[f"probe {call.error or 'WRITTEN'}"] += 1
+            if call.done:
+                self.violations.append(f"a probe of the table wrote the item {item['interactionId']['S']}")
             return
         self._tell(item["eventId"]["S"], call, f"put: {call.error or 'written'}")
         self.writes[f"put {call.error or 'written'}"] += 1

@@ -58,6 +58,12 @@ class Call:
         return self.asked and self.fault != "answer lost"
 
     @property
+    def table(self) -> str | None:
+        """The DynamoDB table that is asked, where it is one."""
+        table: str | None = next(iter(self.request.get("RequestItems", ())), self.request.get("TableName"))
+        return table
+
+    @property
     def error(self) -> str:
         return str(self.answer.get("__type", "")).rpartition("#")[2]
 
@@ -100,7 +106,7 @@ class Proxy:
         body = await request.read()
         credential = _CREDENTIAL.search(request.headers.get("Authorization", ""))
         call = Call(operation, credential[1] if credential else "?", json.loads(body or b"{}"))
-        call.fault = self.faults.draw(operation)
+        call.fault = self.faults.draw(operation, call.table)
         if call.fault in {"throttled", "failed", "reset"}:
             self._witness(call)
             return _hang_up(request) if call.fault == "reset" else _refusal(service, call.fault)

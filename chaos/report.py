@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chaos.functions import DEADLINE_SECONDS
 from chaos.history import key
 from chaos.run import ANALYTICS_LAG_SECONDS, DELAY_SECONDS, HEARTBEAT_SECONDS, LOOK_SECONDS, RULES, WORKERS, Result
 from chaos.tables import table as _table
@@ -11,6 +12,7 @@ from chaos.tables import table as _table
 _STORIES = 5
 _ENDINGS = ("covered", "put_off", "duplicate", "returned")
 """What the log line of a received batch counts."""
+_FATAL = frozenset({"cancellation_ignored", "loop_died", "fatal"})
 
 
 def verdict(result: Result) -> str:
@@ -18,7 +20,7 @@ def verdict(result: Result) -> str:
     account = result.account
     return (
         f"seed {result.seed}: {len(account.fates)} events in {len(result.traffic.messages)} messages, "
-        f"{account.count('stored', 'covered')} covered by {len(account.found.items)} items, "
+        f"{account.count('stored', 'covered', 'misdated')} covered by {len(account.found.items)} items, "
         f"{account.count('dead-lettered')} dead-lettered, {account.count('LOST')} lost, "
         f"{len(account.found.executions)} executions: "
         f"{'all promises kept' if not result.wrong else f'{len(result.wrong)} PROMISES BROKEN'}"
@@ -27,6 +29,7 @@ def verdict(result: Result) -> str:
 
 def markdown(result: Result) -> str:
     """Everything that a reader needs to believe it, or to find the fault."""
+    clocks = result.clock_errors.values()
     parts = [
         f"# Chaos run, seed {result.seed}",
         _setting(result),
@@ -46,7 +49,10 @@ def markdown(result: Result) -> str:
         ),
         "## Workers",
         _table(("end", "times"), sorted(result.ended.items())),
+        f"Their clocks were off by {min(clocks):+.3f} to {max(clocks):+.3f} s.",
         f"Longest drain: {max(result.drain_seconds, default=0):.1f} s, of 15 s and 10 s to hand back.",
+        "## Outages as the workers saw them",
+        _table(("what", "log lines"), _outages(result)),
         "## Genesys Cloud",
         _table(
             ("what", "number"),
@@ -60,6 +66,7 @@ def markdown(result: Result) -> str:
                 ),
                 ("answers 401", result.genesys["unauthorized"]),
                 ("logins", result.genesys["logins"]),
+                ("endless answers", result.endless_answers),
             ],
         ),
         "## Some histories",
@@ -75,7 +82,8 @@ def _setting(result: Result) -> str:
         f"on the machine. {WORKERS} workers, SQS and Step Functions on LocalStack (HeartbeatSeconds "
         f"{HEARTBEAT_SECONDS}, retry intervals 1 to 2 s, {LOOK_SECONDS} s for a missing end), DynamoDB on MiniStack, "
         "all their calls through the fault proxy, Genesys Cloud by the simulator, whose details are "
-        f"{ANALYTICS_LAG_SECONDS:g} s late. The queue holds events back for {DELAY_SECONDS} s, DETAILS_LAG_SECONDS is "
+        f"{ANALYTICS_LAG_SECONDS:g} s late. Users' functions may take {DEADLINE_SECONDS:g} s. "
+        f"The queue holds events back for {DELAY_SECONDS} s, DETAILS_LAG_SECONDS is "
         f"{RULES.lag.total_seconds():g}, FINAL_WAIT_SECONDS {RULES.final_wait.total_seconds():g}. Faults for "
         f"{result.seconds:g} s; the last event was settled {result.settle_seconds:.0f} s after them."
     )
@@ -95,6 +103,7 @@ def _events(result: Result) -> list[tuple[str, object]]:
         *((f"… {kind}", number) for kind, number in sorted(kinds.items())),
         ("stored: the item names the event", account.count("stored")),
         ("covered: the item names another event, and its details are fresh enough", account.count("covered")),
+        ("misdated: stored by or after a worker whose clock was hours ahead", account.count("misdated")),
         ("dead-lettered", account.count("dead-lettered")),
         ("lost", account.count("LOST")),
         ("executions", len(account.found.executions)),
@@ -115,6 +124,22 @@ def _events(result: Result) -> list[tuple[str, object]]:
         ("… abandoned, as Step Functions no longer waited", _outcomes(reports, "abandoned")),
         ("… whose report came too late", sum(line["report"] == "too_late" for line in reports)),
         ("… whose report was given up", sum(line["report"] == "given_up" for line in reports)),
+    ]
+
+
+def _outages(result: Result) -> list[tuple[str, object]]:
+    kinds = ("outage_began", "outage_lasts", "outage_ended")
+    told = Counter((line["dependency"], line["event"]) for line in result.log if line["event"] in kinds)
+    hung = Counter(line["function"] for line in result.log if line["event"] == "function_hangs")
+    return [
+        *(
+            (f"{dependency}: {event}", told[dependency, event])
+            for dependency in ("genesys", "store")
+            for event in kinds
+        ),
+        *((f"{function} hangs (once per worker)", times) for function, times in sorted(hung.items())),
+        ("cancellation_ignored, loop_died, fatal", sum(line["event"] in _FATAL for line in result.log)),
+        ("interactions of a worker whose clock was hours ahead", len(result.misled)),
     ]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,14 @@ from typing import Any
 from chaos import accounting, plan, stack, traffic
 from chaos.faults import Fault, FaultSource
 from chaos.fleet import Fleet
+from chaos.genesys import Genesys
 from chaos.history import History
 from chaos.orders import Rules
 from chaos.proxy import Proxy
+from chaos.steps import Steps
 from worker.local.emulator import REGION
 from worker.local.simulator.faults import FaultPlan
-from worker.local.simulator.server import Options, Simulator
+from worker.local.simulator.server import Options
 
 HEARTBEAT_SECONDS = 6
 WORKERS = 3
@@ -52,96 +54,25 @@ class Result:
     drain_seconds: Sequence[float]
     genesys: Mapping[str, Any]
     peak_requests: int
+    endless_answers: int
+    clock_errors: Mapping[str, float]
+    misled: Collection[str]
+    """Interactions with which a worker had to do whose clock was hours wrong."""
     log: Sequence[Mapping[str, Any]]
     wrong: Sequence[str]
-
-
-class Run:
-    """What the steps of one run act on."""
-
-    def __init__(self, fleet: Fleet, faults: FaultSource, simulator: Simulator) -> None:
-        self._fleet = fleet
-        self._faults = faults
-        self._simulator = simulator
-        self._began = time.monotonic()
-
-    async def perform(self, step: plan.Step) -> None:
-        """Wait for the step's time, and do it to its end."""
-        await asyncio.sleep(self._began + step.at - time.monotonic())
-        await self._actions()[step.action](step)
-
-    def _actions(self) -> Mapping[plan.Action, Callable[[plan.Step], Awaitable[None]]]:
-        return {
-            "SIGKILL": self._kill,
-            "SIGTERM": self._terminate,
-            "freeze": self._freeze,
-            "Genesys outage": lambda step: self._genesys(step, "outage", True, False),
-            "Genesys slow": lambda step: self._genesys(step, "slow_share", 0.7, 0.0),
-            "Genesys cut-off bodies": lambda step: self._genesys(step, "cut_off_share", 0.5, 0.0),
-            "Genesys 500s": lambda step: self._genesys(step, "error_share", 0.5, 0.0),
-            "Genesys 429 storm": self._storm,
-            "Genesys token revoked": self._revoke,
-            "StartExecution throttled": lambda step: self._aws(step, "throttled", "StartExecution"),
-            "DynamoDB away": lambda step: self._aws(step, "reset", "PutItem", "UpdateItem", "GetItem", "BatchGetItem"),
-            "SQS away": lambda step: self._aws(
-                step,
-                "failed",
-                "ReceiveMessage",
-                "SendMessage",
-                "DeleteMessageBatch",
-                "ChangeMessageVisibilityBatch",
-            ),
-            "AWS away": lambda step: self._aws(step, "reset", "*"),
-        }
-
-    def _one(self, step: plan.Step, among: Collection[str]) -> str | None:
-        names = sorted(among)
-        return names[int(step.which * len(names))] if names else None
-
-    async def _kill(self, step: plan.Step) -> None:
-        if name := self._one(step, self._fleet.workers):
-            self._fleet.kill(name)
-            await self._fleet.start()
-
-    async def _terminate(self, step: plan.Step) -> None:
-        # As a rolling deployment does: the successor first.
-        name = self._one(step, self._fleet.serving)
-        await self._fleet.start()
-        if name in self._fleet.serving:
-            await self._fleet.terminate(name)
-
-    async def _freeze(self, step: plan.Step) -> None:
-        name = self._one(step, self._fleet.serving)
-        if name is None:
-            return
-        with self._fleet.frozen(name):
-            await asyncio.sleep(step.seconds)
-
-    async def _genesys(self, step: plan.Step, fault: str, on: Any, off: Any) -> None:
-        faults = self._simulator.faults
-        faults.plan = faults.plan.changed({fault: on})
-        await asyncio.sleep(step.seconds)
-        faults.plan = faults.plan.changed({fault: off})
-
-    async def _storm(self, step: plan.Step) -> None:
-        self._simulator.throttle(step.seconds)
-        await asyncio.sleep(step.seconds)
-
-    async def _revoke(self, _: plan.Step) -> None:
-        self._simulator.tokens.revoke_all()
-
-    async def _aws(self, step: plan.Step, fault: Fault, *operations: str) -> None:
-        for operation in operations:
-            self._faults.forced[operation] = fault
-        await asyncio.sleep(step.seconds)
-        for operation in operations:
-            self._faults.forced.pop(operation, None)
 
 
 def _broken(history: History, fleet: Fleet) -> Iterator[str]:
     """What the proxy saw, and how the workers ended."""
     yield from history.violations
     yield from (f"a worker ended: {how}" for how in fleet.ended if how not in {"SIGKILL", "SIGTERM, exit 0"})
+
+
+def _gates_that_stayed_open(log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each plan has an outage of either that lasts until the workers must have noticed."""
+    for dependency in ("genesys", "store"):
+        if not any(line["event"] == "outage_began" and line["dependency"] == dependency for line in log):
+            yield f"no worker noticed the outage of {dependency}"
 
 
 async def run(
@@ -154,7 +85,7 @@ async def run(
     steps = plan.draw(seed, seconds)
     history, faults = History(RULES), FaultSource(seed)
     async with _opened(seed, endpoints, faults, history, folder) as (made, fleet, simulator):
-        acting = Run(fleet, faults, simulator)
+        acting = Steps(fleet, faults, simulator, history, made.settings["INTERACTION_TABLE_NAME"])
         start = datetime.now(UTC)
         history.began = time.monotonic()
         made_up = traffic.make(events, seed, start, seconds * _SENDING_SHARE)
@@ -165,12 +96,13 @@ async def run(
                 group.create_task(acting.perform(step))
         faults.quiet = True
         faulty_ended = time.monotonic()
-        expected = accounting.Expectation(RULES, simulator.seen)
+        expected = accounting.Expectation(RULES, simulator.seen, history.misled)
         account = await _settle(made, sending.result(), expected, settle_seconds)
         settled_after = time.monotonic() - faulty_ended
         unexpected = fleet.unexpected_ends()
         await asyncio.gather(*(fleet.terminate(name) for name in list(fleet.workers)))
-    wrong = [*account.wrong, *unexpected, *_broken(history, fleet)]
+    log = fleet.log_lines()
+    wrong = [*account.wrong, *unexpected, *_broken(history, fleet), *_gates_that_stayed_open(log)]
     if not account.settled:
         wrong.append(f"not settled, and nothing moved for {settle_seconds:g} s")
     return Result(
@@ -186,7 +118,10 @@ async def run(
         drain_seconds=fleet.drain_seconds,
         genesys=simulator.stats.as_dict(),
         peak_requests=simulator.limiter.peak,
-        log=fleet.log_lines(),
+        endless_answers=simulator.endless,
+        clock_errors=fleet.clock_errors,
+        misled=history.misled,
+        log=log,
         wrong=wrong,
     )
 
@@ -194,10 +129,13 @@ async def run(
 @asynccontextmanager
 async def _opened(
     seed: int, endpoints: stack.Endpoints, faults: FaultSource, history: History, folder: Path
-) -> AsyncIterator[tuple[stack.Stack, Fleet, Simulator]]:
+) -> AsyncIterator[tuple[stack.Stack, Fleet, Genesys]]:
     """Resources of the run's own, a simulator, and workers behind a proxy that `history` watches."""
     calm = FaultPlan(
-        missing_prefix=traffic.MISSING_PREFIX, slow_seconds=3.0, analytics_lag_seconds=ANALYTICS_LAG_SECONDS
+        missing_prefix=traffic.MISSING_PREFIX,
+        poison_prefix=traffic.POISON_PREFIX,
+        slow_seconds=3.0,
+        analytics_lag_seconds=ANALYTICS_LAG_SECONDS,
     )
     creating = stack.create(
         endpoints, heartbeat_seconds=HEARTBEAT_SECONDS, delay_seconds=DELAY_SECONDS, look_seconds=LOOK_SECONDS
@@ -205,15 +143,15 @@ async def _opened(
     async with (
         creating as made,
         Proxy(queues=endpoints.queues, tables=endpoints.tables, faults=faults, witness=history) as proxy,
-        Simulator(Options(seed=seed, plan=calm)) as simulator,
+        Genesys(Options(seed=seed, plan=calm)) as simulator,
     ):
-        with Fleet(_environment(made, proxy, simulator), folder) as fleet:
+        with Fleet(_environment(made, proxy, simulator), folder, seed) as fleet:
             for _ in range(WORKERS):
                 await fleet.start()
             yield made, fleet, simulator
 
 
-def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[str, str]:
+def _environment(made: stack.Stack, proxy: Proxy, simulator: Genesys) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": proxy.url,
@@ -222,6 +160,8 @@ def _environment(made: stack.Stack, proxy: Proxy, simulator: Simulator) -> dict[
         "AWS_EC2_METADATA_DISABLED": "true",
         **made.settings,
         **simulator.environment,
+        "EVENT_READER": "chaos.functions:read",
+        "DETAILS_TRANSFORM": "chaos.functions:attributes",
         "GENESYS_BATCH_SIZE": "5",
         "MAX_CONCURRENCY": "15",
         "INTAKE_CONCURRENCY": "3",

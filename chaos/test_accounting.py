@@ -1,6 +1,8 @@
 """The checks of a chaos run, each shown a promise that was not kept."""
 
 import json
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from chaos.accounting import Account, Expectation, Found, HandedOver, account
 from chaos.history import History
 from chaos.orders import END_TYPE, Rules
 from chaos.proxy import Call
-from chaos.traffic import Sent
+from chaos.traffic import Kind, Sent
 from worker.events import utc_text
 from worker.local.simulator.conversations import make_conversation
 from worker.local.traffic import Event
@@ -37,9 +39,9 @@ def item(event_seconds: float, details_seconds: float, *, event_id: str = "event
     }
 
 
-def settle(found: Found) -> Account:
-    sent = HandedOver(Sent("ordinary", EVENT.envelope("event-1"), 18, EVENT), EVENT.time)
-    return account([sent], found, Expectation(RULES, lambda _, moment: CONVERSATION.at(moment)))
+def settle(found: Found, kind: Kind = "ordinary", misled: Collection[str] = ()) -> Account:
+    sent = HandedOver(Sent(kind, EVENT.envelope("event-1"), 18, EVENT), EVENT.time)
+    return account([sent], found, Expectation(RULES, lambda _, moment: CONVERSATION.at(moment), misled))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,30 @@ def test_an_event_may_wait_in_a_running_execution_and_not_in_a_failed_one() -> N
     assert settle(Found(executions={NAME: "RUNNING"})).fates == {"event-1": "running"}
     failed = settle(Found(executions={NAME: "FAILED"}))
     assert failed.wrong == ["event-1 is nowhere", f"{NAME} failed without a dead letter"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "wrong"),
+    [
+        ("ordinary", "Genesys.Unavailable", 1),
+        ("poisoned", "Interaction.Unavailable", 0),
+        ("poisoned", "Genesys.Unavailable", 1),
+        ("reader hangs", "event_reader_timed_out", 0),
+        ("reader is odd", "event_reader_timed_out", 1),
+    ],
+)
+def test_a_dead_letter_needs_the_reason_of_its_event(kind: Kind, reason: str, wrong: int) -> None:
+    found = Found(letters=Counter({"event-1": 1}), untouched={EVENT.envelope("event-1")})
+    found.reasons_of["event-1"].add(reason)
+    result = settle(found, kind)
+    assert result.fates == {"event-1": "dead-lettered"}
+    assert [sentence.rpartition(" ")[2] for sentence in result.wrong] == [reason] * wrong
+
+
+def test_after_a_clock_that_was_hours_wrong_there_is_still_an_item() -> None:
+    found = Found(items={"made-up": item(18, 17.9)})
+    assert settle(found, misled=["made-up"]).fates == {"event-1": "misdated"}
+    assert settle(Found(), misled=["made-up"]).wrong == ["event-1 is nowhere"]
 
 
 class Passed:
@@ -111,6 +137,12 @@ def test_a_message_is_deleted_only_after_its_start_or_when_its_item_covers_it() 
     passed("PutItem", {"Item": item(17, 70)})
     passed("DeleteMessageBatch", {"Entries": [{"ReceiptHandle": "receipt"}]})
     assert len(passed.history.violations) == 1
+
+
+def test_a_probe_of_the_table_writes_nothing() -> None:
+    passed = Passed()
+    passed("PutItem", {"Item": {"interactionId": {"S": "nobody"}}})
+    assert passed.history.violations == ["a probe of the table wrote the item nobody"]
 
 
 def test_no_order_goes_back_and_no_update_makes_an_item() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.safeguards import MUTANTS, Mutant
+from chaos.mutants import Mutant
+from chaos.safeguards import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

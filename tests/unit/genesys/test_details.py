@@ -19,6 +19,7 @@ from worker.errors import (
 from worker.fleet.allowance import Permit
 from worker.fleet.token import LoginFailed
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
+from worker.genesys.details import PROBE_PREFIX
 from worker.ports import Details
 
 FAILS = InteractionUnavailable("fails")
@@ -208,6 +209,20 @@ async def test_an_outage_is_waited_out_and_costs_few_requests(rig: Rig) -> None:
     rig.answer = rig.good
     assert all(map(details_of, await asyncio.gather(*waiting)))
     assert rig.recorder.of("dependency_up") == ["genesys"] * 3
+
+
+@virtually
+async def test_nothing_but_probes_is_sent_while_the_gate_is_closed(rig: Rig) -> None:
+    rig.answer = lambda _: Suspect(FAILS, 503)
+    waiting = rig.start_held(*"abc")
+    await rig.clock.sleep(600)
+    assert rig.gate.closed
+    asked = len(rig.asked)
+    waiting += rig.start_held(*"defg")
+    await rig.clock.sleep(600)
+    assert all(one.startswith(PROBE_PREFIX) for ids in rig.asked[asked:] for one in ids)
+    rig.answer = rig.good
+    assert all(map(details_of, await asyncio.gather(*waiting)))
 
 
 @virtually

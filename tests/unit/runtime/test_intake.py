@@ -33,6 +33,7 @@ class Rig:
         self.items = FakeItems()
         self.metrics = RecordingMetrics()
         self.stopping = Stopping(self.clock)
+        self.may_fetch = True
         self.intake = Intake(
             self.queue,
             Admission(self.machine, self.items, Freshness(timedelta(seconds=90)), self.clock),
@@ -42,6 +43,7 @@ class Rig:
             visibility_seconds=visibility_seconds,
             clock=self.clock,
             parse=parse,
+            may_fetch=lambda: self.may_fetch,
         )
         self.tick = Tick("receiver", self.clock)
 
@@ -230,6 +232,19 @@ async def test_what_an_open_poll_brings_after_a_stop_is_given_back() -> None:
         await rig.queue.polling.wait()
     assert rig.machine.asked == []
     assert rig.queue.given_back == [late]
+
+
+async def test_nothing_is_received_while_the_gate_is_closed() -> None:
+    rig = Rig()
+    rig.queue.batches = [[message(seed("id-0"), 0)]]
+    rig.may_fetch = False
+    async with rig.running():
+        await rig.clock.sleep(STALL_SECONDS)
+        assert rig.queue.batches
+        assert rig.clock.monotonic() - rig.tick.at < 2
+        rig.may_fetch = True
+        await rig.queue.polling.wait()
+    assert len(rig.queue.deleted) == 1
 
 
 async def test_a_failing_receive_is_tried_again() -> None:

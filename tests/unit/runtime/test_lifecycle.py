@@ -70,6 +70,21 @@ async def test_work_is_handed_back_when_the_time_is_up() -> None:
     assert slots.busy == 0
 
 
+async def test_work_is_handed_back_at_once_while_an_outage_lasts_and_when_one_begins() -> None:
+    slots = FakeSlots()
+    outage_begins = CLOCK.monotonic() + 3
+    life = Lifecycle(
+        Stopping(CLOCK),
+        drain_seconds=1000,
+        hand_back_seconds=5,
+        clock=CLOCK,
+        holds=lambda: CLOCK.monotonic() >= outage_begins,
+    )
+    asyncio.get_running_loop().call_soon(life.signal, "SIGTERM")
+    assert await run(life, slots, slot=slots.slot) == 0
+    assert 0 <= CLOCK.monotonic() - outage_begins < 2
+
+
 async def test_a_second_signal_ends_at_once_and_is_no_clean_drain() -> None:
     life = lifecycle(Stopping(CLOCK), drain_seconds=1000)
     loop = asyncio.get_running_loop()

@@ -31,6 +31,7 @@ class Rig:
         self.metrics = RecordingMetrics()
         self.stopping = Stopping(self.clock)
         self.faults: list[BaseException] = []
+        self.may_fetch = True
         attempts = Attempts(
             self.details,
             FakeStore(),
@@ -47,6 +48,7 @@ class Rig:
             heartbeat_seconds=HEARTBEAT_SECONDS,
             clock=self.clock,
             fault=lambda _, error: self.faults.append(error),
+            may_fetch=lambda: self.may_fetch,
         )
         self.working = asyncio.Event()
         self.finish = asyncio.Event()
@@ -241,6 +243,17 @@ async def test_hand_back_ends_the_work_and_reports_draining() -> None:
         assert rig.slots.hand_back() == {slot}
     assert [error for _, error, _ in rig.activity.failed] == ["Worker.Draining"]
     assert rig.metrics.of("interaction") == ["Worker.Draining"]
+
+
+async def test_a_slot_does_not_poll_while_the_gate_is_closed() -> None:
+    rig = Rig()
+    rig.may_fetch = False
+    async with rig.running():
+        await rig.clock.sleep(60)
+        assert rig.activity.tasks
+        rig.may_fetch = True
+        await rig.activity.polling.wait()
+    assert len(rig.activity.succeeded) == 1
 
 
 async def test_a_failing_poll_is_tried_again() -> None:
