@@ -62,7 +62,7 @@ class Gate:
         self._read_at = float("-inf")
         self._looked = False
         self._was_open = True
-        self._open_since = 0.0
+        self._opened_at: float | None = None
         self._round_ended = asyncio.Event()
         self.rests: Callable[[], bool] = lambda: False
         """Whether the fleet was told to wait so long that polling for more is of no use."""
@@ -89,7 +89,9 @@ class Gate:
 
         Time before it was nobody's fault: it does not count as lateness.
         """
-        return self._open_since
+        if self._opened_at is None:
+            return 0.0
+        return self._clock.time() - (self._clock.monotonic() - self._opened_at)
 
     @property
     def may_ask(self) -> bool:
@@ -111,7 +113,7 @@ class Gate:
             while True:
                 await self._round()
                 if not self._was_open and not self.closed:
-                    self._open_since = self._clock.time()
+                    self._opened_at = self._clock.monotonic()
                 self._was_open = not self.closed
                 self._round_ended.set()
                 self._round_ended = asyncio.Event()
