@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.tools import ROOT, missing, run, tool
 
-PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
+PYTHON_IMAGE = run([ROOT / "tools" / "base-image"]).stdout.strip()
 PRODUCTION = "interaction-worker:production"
 LOCAL = "interaction-worker:local"
 
