@@ -1,7 +1,6 @@
 """The Docker engine, the images of this project and a compose project of a test's own."""
 
 import json
-import os
 import subprocess
 import uuid
 from collections.abc import Mapping
