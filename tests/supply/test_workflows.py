@@ -39,7 +39,7 @@ def test_zizmor_finds_nothing_that_is_not_justified_in_place() -> None:
 
 
 def test_zizmor_would_find_an_injection_and_an_action_by_its_tag(bad: Path) -> None:
-    command = [tool("zizmor", get_it=GET_IT), "--offline", "--no-progress", bad]
+    command: list[str | Path] = [tool("zizmor", get_it=GET_IT), "--offline", "--no-progress", bad]
     found = run(command, statuses=(11, 12, 13, 14)).stdout
     assert {"template-injection", "unpinned-uses", "dangerous-triggers"} <= set(
         re.findall(r"^\w+\[([\w-]+)\]", found, re.MULTILINE)
