@@ -1,6 +1,6 @@
 # docker build .                                  the worker
 # docker build --target local .                   every command: demo, simulator, bootstrap, publish, the AWS emulator
-# docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… .    with the base pinned, as a release is built
+# docker build --build-arg PYTHON_IMAGE="$(tools/base-image --resolve)" .    with the base pinned, as a release is built
 ARG PYTHON_IMAGE=python:3.13-slim
 
 # hadolint ignore=DL3006 -- the ARG has the tag
@@ -36,11 +36,13 @@ RUN python -m pip --python /opt/interaction-worker/bin/python install --quiet --
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS base
+ARG PYTHON_IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="interaction-worker" \
       org.opencontainers.image.description="Turns Genesys Cloud interaction events into stored records" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Bytecode is compiled when the packages are installed; the root file system may be read-only. A module that lies in the

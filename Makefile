@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-tools infra-test lock clean
+.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-tools infra-test supply-tools supply \
+  production-test audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,18 @@ infra-tools: ## the tools of infra-test that pip and npm have
 
 infra-test: $(STAMP) ## Terraform, ECS files, Prometheus rules, state machine
 	$(BIN)/pytest tests/infra --timeout 1800 $(ARGS)
+
+supply-tools: ## the tools of supply and audit, from their locks
+	tools/supply-tools $(PYTHON)
+
+supply: $(STAMP) ## lint workflows, Dockerfile and compose, build the wheel twice, list what is in it
+	$(BIN)/pytest tests/supply --ignore tests/supply/test_production_lock.py $(ARGS)
+
+production-test: $(STAMP) ## the wheel on the production lock alone, in an environment made for it
+	$(BIN)/pytest tests/supply/test_production_lock.py --timeout 300 $(ARGS)
+
+audit: ## look every locked package up among the known holes; needs the network
+	tools/audit
 
 lock: ## write the lock files anew from pyproject.toml (needs uv)
 	tools/lock

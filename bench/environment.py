@@ -47,7 +47,7 @@ def node_modules() -> Path:
         directory.mkdir(parents=True)
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(_PEERS / name, directory)
-        _run(["npm", "ci", "--silent"], cwd=directory)
+        _run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=directory)
 
     return _cached("node", [_PEERS / "package-lock.json"], make) / "node_modules"
 

@@ -1,7 +1,6 @@
 """The Docker engine, the images of this project and a compose project of a test's own."""
 
 import json
-import os
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 from tests.support.tools import ROOT, missing, run, tool
 
-PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
+PYTHON_IMAGE = run([ROOT / "tools" / "base-image"]).stdout.strip()
 PRODUCTION = "interaction-worker:production"
 LOCAL = "interaction-worker:local"
 

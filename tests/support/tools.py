@@ -11,11 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "infra-tools"
 """Where tools/infra-tools puts what it installs."""
+SUPPLY_TOOLS = ROOT / "build" / "supply-tools"
+"""Where tools/supply-tools does, which the former calls."""
 
 _PLACES = (
     Path(os.environ.get("VIRTUAL_ENV") or ROOT / ".venv") / "bin",
     TOOLS / "bin",
-    TOOLS / "node_modules" / ".bin",
+    SUPPLY_TOOLS / "bin",
+    SUPPLY_TOOLS / "node_modules" / ".bin",
 )
 
 
