@@ -129,18 +129,16 @@ class Erasure:
 
     async def _walk(self, select: Callable[[Letter], bool]) -> tuple[set[str], str]:
         """Remove the selected letters; which of them are still there, and why some were not seen."""
-        letters = self._places.letters
+        letters, problem = self._places.letters, ""
+        removal = Removal(letters, hold_seconds=_HOLD_SECONDS, select=select)
         try:
-            hidden = (await letters.counts()).hidden
-            tally = await Removal(letters, hold_seconds=_HOLD_SECONDS, select=select).run()
+            if hidden := (await letters.counts()).hidden:
+                problem = f"another run has hidden {number_of(hidden, 'dead letter')}: repeat it when that one is over"
+            if (await removal.run()).full:
+                problem = "one pass cannot read so many dead letters: redrive or delete some, and repeat it"
         except NotConfirmedError as error:
-            return set(), f"not all dead letters could be read: {error.code}"
-        kept = {letter.message_id for letter in tally.failed}
-        if hidden:
-            return kept, f"another run has hidden {number_of(hidden, 'dead letter')}: repeat it when that one is over"
-        if tally.full:
-            return kept, "one pass cannot read so many dead letters: redrive or delete some, and repeat it"
-        return kept, ""
+            problem = f"not all dead letters could be read: {error.code}"
+        return {letter.message_id for letter in removal.tally.failed}, problem
 
 
 def _named(letter: Letter, ids: Collection[str], searched: Collection[str]) -> set[str]:
