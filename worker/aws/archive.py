@@ -125,8 +125,9 @@ class ArchivingStore:
         try:
             for _ in range(_ROUNDS):
                 answer = await self._client.head_object(Bucket=self._bucket, Key=key)
-                version: dict[str, Any] = {"VersionId": answer["VersionId"]} if answer.get("VersionId") else {}
-                await self._client.delete_object(Bucket=self._bucket, Key=key, **version)
+                # `null` is the one version of an object where none are kept.
+                version = answer.get("VersionId") or "null"
+                await self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
         except AWS_ERRORS as error:
             code = error_code(error)
             if kind_of(code) is Kind.NO_OBJECT:
