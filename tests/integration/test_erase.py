@@ -262,6 +262,17 @@ async def test_of_two_tombstones_the_one_that_is_kept_longer_stays(world: World)
     assert found == [30, 60, 60, None, None]
 
 
+async def test_no_event_that_may_come_replaces_a_tombstone_for_a_worker_of_the_first_release(world: World) -> None:
+    await world.tombstones().put(ID)
+    with pytest.raises(world.clients.dynamodb.exceptions.ConditionalCheckFailedException):
+        await world.clients.dynamodb.put_item(
+            TableName=world.stack.settings["INTERACTION_TABLE_NAME"],
+            Item={"interactionId": {"S": ID}, "startTime": {"S": "x"}},
+            ConditionExpression="attribute_not_exists(eventTime) OR eventTime < :eventTime",
+            ExpressionAttributeValues={":eventTime": {"S": "9999-12-31T23:59:59.999Z"}},
+        )
+
+
 async def test_an_item_whose_transform_once_wrote_the_tombstones_attribute_is_erased_like_any(world: World) -> None:
     await world.store().put(event(), details())
     await world.clients.dynamodb.update_item(
