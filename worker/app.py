@@ -25,9 +25,10 @@ from worker.runtime.health import Readiness, Watchdog, end_when_stuck
 from worker.runtime.holding import HeldDetails, HeldStore, probe_store
 from worker.runtime.intake import Intake
 from worker.runtime.lifecycle import Lifecycle, Loop
+from worker.runtime.open_files import raise_open_files_limit
 from worker.runtime.slots import Slots
 from worker.runtime.stopping import Stopping
-from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings, raise_open_files_limit
+from worker.settings import HAND_BACK_SECONDS, Settings, SettingsError, load_settings
 from worker.telemetry.http import ListenError, serve_http
 from worker.telemetry.line_writer import written_beside
 from worker.telemetry.logging import configure_logging

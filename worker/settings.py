@@ -1,6 +1,5 @@
 """Settings, read once from the environment and frozen."""
 
-import contextlib
 import resource
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -54,15 +53,20 @@ class _Settings(BaseSettings):
         return []
 
 
-class QueueSettings(_Settings):
+class LetterSettings(_Settings):
+    """Where dead letters wait."""
+
+    dead_letter_queue_url: Url = Field(
+        description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
+    )
+
+
+class QueueSettings(LetterSettings):
     """Where events and dead letters wait, and what processes them: all that the commands for dead letters use."""
 
     event_queue_url: Url = Field(description="SQS queue that EventBridge delivers to")
     state_machine_arn: Annotated[str, arn_of("stateMachine", "state machine")] = Field(
         description="Standard state machine, at most one execution per event"
-    )
-    dead_letter_queue_url: Url = Field(
-        description="SQS queue for events that cannot start an execution, and interactions whose retries ran out"
     )
     visibility_timeout_seconds: int = Field(
         default=60, ge=10, le=43200, description="how long received messages stay hidden before a lost one comes back"
@@ -74,6 +78,18 @@ class QueueSettings(_Settings):
             return []
         text = "is the event queue itself, so a dead letter would come back for ever"
         return [Problem("DEAD_LETTER_QUEUE_URL", text, "name a queue of its own")]
+
+
+class ErasureSettings(LetterSettings):
+    """Where something of an interaction is kept: all that `erase` uses."""
+
+    interaction_table_name: TableName = Field(description="DynamoDB table, partition key `interactionId` (S)")
+    tombstone_days: int = Field(
+        default=0, ge=0, description="days after which the tombstone of an erased interaction expires; 0: for ever"
+    )
+    archive_url: S3Url | None = Field(
+        default=None, description="`s3://BUCKET/PREFIX` to keep the whole details document too, gzipped, by day"
+    )
 
 
 class FleetSettings(_Settings):
@@ -91,13 +107,12 @@ class FleetSettings(_Settings):
     )
 
 
-class Settings(FleetSettings, QueueSettings):
+class Settings(FleetSettings, ErasureSettings, QueueSettings):
     """Every setting, by the name of its environment variable in lower case."""
 
     activity_arn: Annotated[str, arn_of("activity", "activity")] = Field(
         description="the activity that the state machine's task names"
     )
-    interaction_table_name: TableName = Field(description="DynamoDB table, partition key `interactionId` (S)")
     item_ttl_days: int = Field(
         default=0, ge=0, description="days after which an item expires (attribute `expiresAt`); 0 keeps it for ever"
     )
@@ -144,9 +159,6 @@ class Settings(FleetSettings, QueueSettings):
     )
     details_transform: FunctionName | None = Field(
         default=None, description="`module:function` that takes further attributes of the item from the details"
-    )
-    archive_url: S3Url | None = Field(
-        default=None, description="`s3://BUCKET/PREFIX` to keep the whole details document too, gzipped, by day"
     )
 
     max_concurrency: int = Field(
@@ -249,16 +261,6 @@ class Settings(FleetSettings, QueueSettings):
                 )
             )
         return found
-
-
-def raise_open_files_limit() -> None:
-    """Raise the soft limit of open files to the hard one; without effect where the system does not let us.
-
-    Shells and container engines often leave it at 1,024, for programs that use select().
-    """
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 AnySettings = TypeVar("AnySettings", bound=_Settings)

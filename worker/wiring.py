@@ -15,6 +15,7 @@ from aiobotocore.session import AioSession
 
 from worker.aws.activity import StepFunctionsActivity
 from worker.aws.archive import ArchivingStore
+from worker.aws.archive_erasure import ArchiveErasure
 from worker.aws.clients import Clients, new_session, open_clients, require_credentials
 from worker.aws.executions import StepFunctionsExecutions
 from worker.aws.inspection import Inspection, SeeDate
@@ -22,6 +23,7 @@ from worker.aws.letters import RECEIVERS, SqsDeadLetters
 from worker.aws.queue import SqsEventQueue
 from worker.aws.records import Records
 from worker.aws.sqs import LARGEST_BATCH
+from worker.aws.tombstones import Tombstones
 from worker.clock import Clock, SystemClock
 from worker.fleet.document import Document
 from worker.fleet.gate_record import GateRecord
@@ -36,7 +38,7 @@ from worker.genesys.service import Fleet, gate_of, open_fleet
 from worker.ports import Metrics, ProbedStore, SharedCache
 from worker.record import Freshness
 from worker.regions import api_url, login_url
-from worker.settings import FleetSettings, Problem, QueueSettings, Settings, SettingsError
+from worker.settings import ErasureSettings, FleetSettings, Problem, QueueSettings, Settings, SettingsError
 from worker.telemetry.metrics import PrometheusMetrics
 
 if TYPE_CHECKING:
@@ -98,6 +100,28 @@ async def open_queues(settings: QueueSettings) -> AsyncIterator[Queues]:
     await require_credentials(session)
     async with _command_clients(session, _COMMAND_ATTEMPTS) as clients:
         yield _queues(settings, clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where something of an interaction is kept."""
+
+    tombstones: Tombstones
+    letters: SqsDeadLetters
+    archive: ArchiveErasure | None
+
+
+@asynccontextmanager
+async def open_places(settings: ErasureSettings) -> AsyncIterator[Places]:
+    """What `erase` works on. Raises SettingsError as `open_aws`."""
+    session, url = new_session(), settings.archive_url
+    await require_credentials(session)
+    async with _command_clients(session, _COMMAND_ATTEMPTS, archive=url is not None) as clients:
+        yield Places(
+            Tombstones(clients.dynamodb, settings.interaction_table_name, SystemClock(), days=settings.tombstone_days),
+            SqsDeadLetters(clients.sqs, settings.dead_letter_queue_url),
+            ArchiveErasure(clients.s3, url) if clients.s3 and url else None,
+        )
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
-# Persons: one policy to look, one to act. Neither lets anybody read an item or the shared access token.
+# Persons: one policy to look, one to act, one to erase. None lets anybody keep an item and see it, or read the shared
+# access token.
 locals {
   # doctor, which writes nothing. It names what it could not see.
   look_statements = concat(
@@ -74,6 +75,43 @@ locals {
     }],
     local.key_statements.task,
   )
+
+  # erase. It sees an item only by putting a tombstone over it.
+  erase_statements = concat(
+    [
+      {
+        # These attributes alone, so that nothing else can be written over an item.
+        Sid      = "WriteTombstones"
+        Effect   = "Allow"
+        Action   = "dynamodb:PutItem"
+        Resource = aws_dynamodb_table.interactions.arn
+        Condition = {
+          "ForAllValues:StringEquals" = {
+            "dynamodb:Attributes" = ["interactionId", "erasedAt", "eventTime", "startTime", "expiresAt"]
+          }
+        }
+      },
+      {
+        Sid      = "RemoveDeadLetters"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+        Resource = [aws_sqs_queue.dead_letters.arn, aws_sqs_queue.undelivered.arn]
+      },
+    ],
+    [for archive in compact([var.archive_url]) : {
+      Sid      = "FindArchivedVersions"
+      Effect   = "Allow"
+      Action   = "s3:ListBucketVersions"
+      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+    }],
+    [for archive in compact([var.archive_url]) : {
+      Sid      = "RemoveArchivedVersions"
+      Effect   = "Allow"
+      Action   = "s3:DeleteObjectVersion"
+      Resource = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+    }],
+    local.key_statements.task,
+  )
 }
 
 resource "aws_iam_policy" "look" {
@@ -113,4 +151,35 @@ resource "aws_iam_role_policy_attachment" "operator_looks" {
 output "look_policy_arn" {
   description = "Policy of persons who may look: doctor. It writes nothing and reads no item."
   value       = aws_iam_policy.look.arn
+}
+
+resource "aws_iam_policy" "erase" {
+  name        = "${var.name}-erase${var.name_suffix}"
+  path        = var.iam_path
+  description = "erase of ${var.name}: removes for good what is kept of a conversation"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.erase_statements })
+}
+
+# For a one-off task, apart from the operator's, so that whoever may redrive may not erase.
+resource "aws_iam_role" "erase" {
+  name                 = "${var.name}-erase${var.name_suffix}"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "One-off tasks that run erase"
+  assume_role_policy   = local.ecs_tasks_trust
+}
+
+resource "aws_iam_role_policy_attachment" "erase" {
+  role       = aws_iam_role.erase.name
+  policy_arn = aws_iam_policy.erase.arn
+}
+
+output "erase_policy_arn" {
+  description = "Policy of persons who may erase conversations for good: erase."
+  value       = aws_iam_policy.erase.arn
+}
+
+output "erase_role_arn" {
+  description = "Role for a one-off task that runs erase, as the override taskRoleArn of run-task."
+  value       = aws_iam_role.erase.arn
 }

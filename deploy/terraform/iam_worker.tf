@@ -102,9 +102,10 @@ locals {
       Resource = table.arn
     }],
     [for archive in compact([var.archive_url]) : {
+      # The last action is for what was archived of an interaction that turns out to be erased.
       Sid      = "Archive"
       Effect   = "Allow"
-      Action   = ["s3:GetObject", "s3:PutObject"]
+      Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"]
       Resource = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
     }],
     [for archive in compact([var.archive_url]) : {

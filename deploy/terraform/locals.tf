@@ -56,6 +56,7 @@ locals {
       DEAD_LETTER_QUEUE_URL           = aws_sqs_queue.dead_letters.url
       INTERACTION_TABLE_NAME          = aws_dynamodb_table.interactions.name
       ITEM_TTL_DAYS                   = tostring(var.item_ttl_days)
+      TOMBSTONE_DAYS                  = tostring(var.tombstone_days)
       GENESYS_REGION                  = var.genesys_region
       GENESYS_REQUESTS_PER_MINUTE     = tostring(var.genesys_requests_per_minute)
       GENESYS_BATCH_SIZE              = tostring(var.genesys_batch_size)

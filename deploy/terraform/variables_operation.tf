@@ -64,6 +64,17 @@ variable "item_ttl_days" {
   }
 }
 
+variable "tombstone_days" {
+  description = "Days after which the tombstone of an erased conversation is removed. 0 keeps them for ever. Fewer than an event may wait, a backup or an archive of events reaches back, and the conversation may be stored again."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.tombstone_days >= 0 && floor(var.tombstone_days) == var.tombstone_days
+    error_message = "tombstone_days must be a whole number, 0 or more."
+  }
+}
+
 variable "point_in_time_recovery" {
   description = "Continuous backups of the interaction table for 35 days."
   type        = bool

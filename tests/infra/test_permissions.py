@@ -19,6 +19,9 @@ WORKER = ROOT / "worker"
 DOCTOR = WORKER / "aws" / "inspection.py"
 """What only `doctor` asks, under an operator's policy."""
 
+ERASURE = WORKER / "aws" / "archive_erasure.py"
+"""What only `erase` asks, under a policy of its own."""
+
 SERVICES = {"dynamodb": "dynamodb", "events": "events", "s3": "s3", "sqs": "sqs", "stepfunctions": "states"}
 """Names of the services: botocore's, and that of IAM's actions."""
 
@@ -53,6 +56,8 @@ def _calls(files: set[Path], operations: dict[str, str]) -> set[str]:
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                     yield node.func.attr
+                    if node.func.attr == "get_paginator" and isinstance(node.args[0], ast.Constant):
+                        yield str(node.args[0].value)
 
     return {operations[name] for name in methods() if name in operations}
 
@@ -63,14 +68,14 @@ def _allowed(file: Path) -> set[str]:
 
 
 def test_the_worker_may_do_what_it_does_and_nothing_else(operations: dict[str, str]) -> None:
-    calls = _calls(_files("aws", "fleet") - {DOCTOR}, operations)
+    calls = _calls(_files("aws", "fleet") - {DOCTOR, ERASURE}, operations)
     assert {"sqs:ReceiveMessage", "states:SendTaskHeartbeat", "dynamodb:PutItem"} <= calls
     assert _allowed(MODULE / "iam_worker.tf") - NOT_A_CALL == calls
 
 
 def test_whatever_is_called_somebody_may_do(operations: dict[str, str]) -> None:
     calls = _calls(_files("aws", "fleet"), operations)
-    assert {"dynamodb:DescribeTimeToLive", "events:DescribeEventSource"} <= calls
+    assert {"s3:ListBucketVersions", "dynamodb:DescribeTimeToLive", "events:DescribeEventSource"} <= calls
     assert calls - _allowed(MODULE / "iam_worker.tf") - _allowed(MODULE / "iam_operator.tf") == set()
 
 

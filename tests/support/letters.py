@@ -35,6 +35,13 @@ def event_body(interaction_id: str) -> str:
     )
 
 
+def terminal(typed: str | None) -> io.StringIO:
+    """Standard input with an answer on it; None: no terminal."""
+    stdin = io.StringIO(f"{typed}\n")
+    stdin.isatty = lambda: typed is not None  # type: ignore[method-assign]
+    return stdin
+
+
 @dataclass
 class Aws:
     """The resources of one test."""
@@ -42,6 +49,8 @@ class Aws:
     clients: Clients
     settings: dict[str, str]
     environment: dict[str, str]
+    typed: str | None = None
+    """What somebody answers on a terminal; None: there is none."""
 
     async def quarantined(self, body: str, reason: str | None = "invalid_json") -> str:
         attributes: Any = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}
@@ -128,6 +137,7 @@ class Aws:
         output, errors = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
             patch.setattr(letters, "_WAIT_SECONDS", 0)
+            patch.setattr("sys.stdin", terminal(self.typed))
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             status = await asyncio.to_thread(main, ["dlq", *arguments])

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.settings import RIGHT
-from worker.settings import QueueSettings, Settings, SettingsError, load_settings, raise_open_files_limit
+from worker.runtime.open_files import raise_open_files_limit
+from worker.settings import ErasureSettings, QueueSettings, Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -152,8 +153,8 @@ def test_more_slots_than_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 4096))
-    monkeypatch.setattr("worker.settings.resource.setrlimit", lambda _, limits: asked.append(limits))
+    monkeypatch.setattr("worker.runtime.open_files.resource.getrlimit", lambda _: (256, 4096))
+    monkeypatch.setattr("worker.runtime.open_files.resource.setrlimit", lambda _, limits: asked.append(limits))
     raise_open_files_limit()
     assert asked == [(4096, 4096)]
 
@@ -162,7 +163,7 @@ def test_a_system_that_raises_no_limit_is_left_alone(monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> None:
         raise ValueError("current limit exceeds maximum limit")
 
-    monkeypatch.setattr("worker.settings.resource.setrlimit", refuse)
+    monkeypatch.setattr("worker.runtime.open_files.resource.setrlimit", refuse)
     raise_open_files_limit()
 
 
@@ -180,6 +181,16 @@ def test_who_uses_the_queues_alone_is_told_what_is_wrong_with_them(monkeypatch: 
     monkeypatch.delenv("DEAD_LETTER_QUEUE_URL")
     with pytest.raises(SettingsError, match="DEAD_LETTER_QUEUE_URL: is required"):
         load_settings(QueueSettings)
+
+
+def test_who_erases_is_asked_neither_for_genesys_cloud_nor_for_the_event_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RIGHT.keys() - {"DEAD_LETTER_QUEUE_URL", "INTERACTION_TABLE_NAME"}:
+        monkeypatch.delenv(name)
+    settings = load_settings(ErasureSettings)
+    assert (settings.tombstone_days, settings.archive_url) == (0, None)
+    monkeypatch.setenv("TOMBSTONE_DAYS", "-1")
+    with pytest.raises(SettingsError, match="TOMBSTONE_DAYS: "):
+        load_settings(ErasureSettings)
 
 
 def test_every_setting_has_a_description() -> None:

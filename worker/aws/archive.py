@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import structlog
 
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import StoreUnavailable
@@ -15,6 +17,8 @@ from worker.ports import Details, Kept, ProbedStore
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+
+log = structlog.get_logger()
 
 _DETAILS_AT = "details-at"
 """Metadata of an object: when its document was asked for. An object of 0.1.0 has none, and is older than any."""
@@ -54,9 +58,13 @@ class ArchivingStore:
         self._packing = asyncio.Lock()
 
     async def put(self, event: InteractionEvent, details: Details) -> Kept:
-        """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document."""
+        """As ports.Store.put; StoreUnavailable also when S3 did not confirm the document, or that it is gone again."""
         await self._archive(event, details)
-        return await self._store.put(event, details)
+        kept = await self._store.put(event, details)
+        if kept.known.erased:
+            # Not before the write: only the table knows, and only then nothing comes between.
+            await self._take_back(event.interaction_id, self.key(event.interaction_id, details.start_time))
+        return kept
 
     async def probe_write(self) -> None:
         """Try a write that changes nothing. Raises StoreUnavailable unless the bucket would take an object."""
@@ -108,10 +116,38 @@ class ArchivingStore:
             raise _unavailable(error) from error
         return answer["ETag"], answer["Metadata"].get(_DETAILS_AT, "")
 
+    async def _take_back(self, interaction_id: str, key: str) -> None:
+        """Delete the document of an erased interaction: this attempt's, and one of an attempt that was killed before.
+
+        By version, so that a bucket that keeps versions keeps none of it. Where S3 forbids it, another attempt could do
+        no more. Raises StoreUnavailable.
+        """
+        try:
+            for _ in range(_ROUNDS):
+                answer = await self._client.head_object(Bucket=self._bucket, Key=key)
+                # `null` is the one version of an object where none are kept.
+                version = answer.get("VersionId") or "null"
+                await self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+        except AWS_ERRORS as error:
+            code = error_code(error)
+            if kind_of(code) is Kind.NO_OBJECT:
+                return
+            if kind_of(code) is not Kind.DENIED:
+                raise _unavailable(error) from error
+            detail = "the archive keeps a document of an erased interaction; run `erase` for it once more"
+            log.error("erased_document_left", interaction_id=interaction_id, error=code, detail=detail)  # noqa: TRY400
+            return
+        raise StoreUnavailable("S3: an erased interaction's document came back with every try")
+
     def key(self, interaction_id: str, start: datetime) -> str:
         """Where the document of an interaction that started then is."""
-        day = f"year={start.year:04}/month={start.month:02}/day={start.day:02}"
-        return f"{self._prefix}/{day}/{interaction_id}.json.gz".lstrip("/")
+        return object_key(self._prefix, interaction_id, start)
+
+
+def object_key(prefix: str, interaction_id: str, day: date) -> str:
+    """Where the document of an interaction is that started on that day (UTC)."""
+    folder = f"year={day.year:04}/month={day.month:02}/day={day.day:02}"
+    return f"{prefix}/{folder}/{interaction_id}.json.gz".lstrip("/")
 
 
 def _pack(document: Mapping[str, Any]) -> bytes:

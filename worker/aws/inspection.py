@@ -197,6 +197,10 @@ class Inspection:
         call = self._s3.put_object(Bucket=bucket, Key=key, Body=b"", IfMatch=f'"{MADE_UP}"')
         await self._try(self._s3, call, Kind.NO_OBJECT, Kind.CONDITION_FAILED)
 
+    async def may_remove(self, bucket: str, key: str) -> None:
+        """Asks to delete a version that does not exist, which leaves no delete marker either."""
+        await self._try(self._s3, self._s3.delete_object(Bucket=bucket, Key=key, VersionId="null"), Kind.NO_OBJECT)
+
     async def _try(self, client: Any, call: Awaitable[object], *harmless: Kind) -> None:
         """AWS does not document whether it looks first at who asks or at what, so that success means "not denied"."""
         try:

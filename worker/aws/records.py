@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_DAY_SECONDS = 86_400
+DAY_SECONDS = 86_400
 
-_EXPIRY = "expiresAt"
+EXPIRY = "expiresAt"
+"""The attribute by which DynamoDB expires an item: seconds since the epoch."""
 
-_OWN = frozenset(
-    {"interactionId", "startTime", "channels", "processedAt", "eventType", "eventTime", "eventId", _EXPIRY}
-)
+_OWN = frozenset({"interactionId", "startTime", "channels", "processedAt", "eventType", "eventTime", "eventId", EXPIRY})
 """Attributes that the service writes itself, so that no user's function may."""
 
 _OWN_LATER = frozenset({"detailsAt", "endTime", "complete", "erasedAt"})
@@ -210,7 +209,7 @@ class Records:
     def _expiry(self) -> "Attributes":
         if not self._ttl_days:
             return {}
-        return {_EXPIRY: {"N": str(int(self._clock.time()) + self._ttl_days * _DAY_SECONDS)}}
+        return {EXPIRY: {"N": str(int(self._clock.time()) + self._ttl_days * DAY_SECONDS)}}
 
 
 def _store_error(code: str) -> StoreUnavailable:
@@ -226,15 +225,16 @@ def _store_error(code: str) -> StoreUnavailable:
 def _known(item: "Mapping[str, AttributeValueTypeDef]") -> Known:
     """What decides of an item, however it was written; an unreadable time counts as missing."""
     return Known(
-        event_time=_time(item.get("eventTime")),
+        event_time=read_time(item.get("eventTime")),
         event_type=item.get("eventType", {}).get("S", ""),
-        details_at=_time(item.get("detailsAt")),
+        details_at=read_time(item.get("detailsAt")),
         complete=item.get("complete", {}).get("BOOL", False),
         erased="erasedAt" in item,
     )
 
 
-def _time(attribute: "AttributeValueTypeDef | None") -> datetime | None:
+def read_time(attribute: "AttributeValueTypeDef | None") -> datetime | None:
+    """A stored time; None where it is missing or unreadable."""
     try:
         return parse_time(attribute["S"]) if attribute else None
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-# What persons may do: one policy to look, one to act.
+# What persons may do: one policy to look, one to act, one to erase.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -44,10 +44,45 @@ run "who_acts_touches_the_gate_alone_of_the_shared_cache_and_no_item" {
   }
 }
 
+run "who_erases_writes_tombstones_alone_and_starts_nothing" {
+  variables {
+    archive_url = "s3://documents/kept/"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.erase.policy).Statement : [flatten([statement.Action]), statement.Condition["ForAllValues:StringEquals"]["dynamodb:Attributes"]]
+      if anytrue([for action in flatten([statement.Action]) : startswith(action, "dynamodb:")])
+    ] == [[["dynamodb:PutItem"], ["interactionId", "erasedAt", "eventTime", "startTime", "expiresAt"]]]
+    error_message = "one statement about DynamoDB, for what a tombstone consists of"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.erase.policy).Statement : statement.Action => statement.Resource
+      if can(regex("^s3:", statement.Action))
+      } == {
+      "s3:ListBucketVersions"  = "arn:aws:s3:::documents"
+      "s3:DeleteObjectVersion" = "arn:aws:s3:::documents/kept/*"
+    }
+    error_message = "versions are listed in the bucket and deleted under the prefix"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_policy.erase.policy, "states:") && !strcontains(aws_iam_policy.erase.policy, "sqs:SendMessage")
+    error_message = "whoever erases sends nothing through again"
+  }
+
+  assert {
+    condition     = [aws_iam_role_policy_attachment.erase.role, aws_iam_role_policy_attachment.erase.policy_arn] == [aws_iam_role.erase.name, aws_iam_policy.erase.arn]
+    error_message = "the role for one-off tasks has this policy alone"
+  }
+}
+
 run "no_star_is_a_resource" {
   assert {
     condition = alltrue(flatten([
-      for policy in [aws_iam_policy.look.policy, aws_iam_policy.operator.policy] : [
+      for policy in [aws_iam_policy.look.policy, aws_iam_policy.operator.policy, aws_iam_policy.erase.policy] : [
         for statement in jsondecode(policy).Statement : [
           for value in flatten([statement.Resource, statement.Action]) : !startswith(value, "*") && !endswith(value, ":*")
         ]

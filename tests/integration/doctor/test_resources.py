@@ -205,13 +205,14 @@ async def test_an_archive_is_checked_and_nothing_is_written_to_it(
 ) -> None:
     bucket = f"{stack.names.prefix}-archive"
     async with new_session().create_client("s3", config=call_config(1).merge(s3_addresses())) as s3:
-        await s3.create_bucket(Bucket=bucket)
+        await s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)  # which keeps versions
         monkeypatch.setenv("ARCHIVE_URL", f"s3://{bucket}/details")
         found = await findings()
-        left = await s3.list_objects_v2(Bucket=bucket)
+        left = await s3.list_object_versions(Bucket=bucket)
         await s3.delete_bucket(Bucket=bucket)
-    assert [found[name].status for name in ("archive", "s3:GetObject", "s3:PutObject")] == ["ok"] * 3
-    assert left["KeyCount"] == 0
+    checks = ("archive", "s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")
+    assert [found[name].status for name in checks] == ["ok"] * 4
+    assert not {"Versions", "DeleteMarkers"} & left.keys()
 
 
 @pytest.mark.usefixtures("healthy")
@@ -220,3 +221,17 @@ async def test_an_archive_without_a_bucket_is_named(monkeypatch: pytest.MonkeyPa
     found = await faults()
     assert set(found) == {"archive"}
     assert found["archive"].text == "ARCHIVE_URL: there is no bucket no-such-bucket-here"
+
+
+@pytest.mark.parametrize("setting", ["ITEM_TTL_DAYS", "TOMBSTONE_DAYS"])
+@pytest.mark.usefixtures("healthy")
+async def test_days_to_keep_need_a_table_that_expires_items(
+    setting: str, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, "30")
+    assert (await findings())["item expiry"].status == "ok"
+    off: Any = {"Enabled": False, "AttributeName": "expiresAt"}
+    table = stack.settings["INTERACTION_TABLE_NAME"]
+    await stack.clients.dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=off)
+    found = (await faults())["item expiry"]
+    assert found.text == f"{setting} is set, but the table does not expire items by expiresAt"

@@ -1,4 +1,4 @@
-"""The `dlq` command: look at dead letters, and send them through again."""
+"""The `dlq` command: look at dead letters, send them through again, or delete them."""
 
 import argparse
 import asyncio
@@ -11,7 +11,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from worker.aws.errors import AWS_ERRORS, error_code
+from worker.commands.dlq import delete
 from worker.commands.dlq.redrive import Redrive, Tally
+from worker.commands.dlq.wording import (
+    LONGEST_ERROR,
+    add_filter,
+    by_error,
+    is_selected,
+    number_of,
+    tell_failures,
+    tell_hidden,
+)
 from worker.commands.text import Progress, age, printable, table, width
 from worker.errors import NotConfirmedError
 from worker.events import utc_text
@@ -19,9 +29,8 @@ from worker.letter import Letter
 from worker.settings import QueueSettings, SettingsError, load_settings
 from worker.wiring import open_queues
 
-_HOLD_SECONDS = 120
-_SHOWN_FAILURES = 20
-_LONGEST_ERROR = 48
+HOLD_SECONDS = 120
+"""For how long a killed run leaves the letters hidden that it had in hand."""
 
 _READING = (
     "SQS can only be received from, not listed. So this command hides the letters while it reads and makes them "
@@ -47,22 +56,21 @@ _REDRIVING = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's sub-commands and their options."""
-    commands = parser.add_subparsers(dest="dlq_command", metavar="list|show|redrive", required=True)
+    commands = parser.add_subparsers(dest="dlq_command", metavar="list|show|redrive|delete", required=True)
     listing = commands.add_parser("list", help="one line for each dead letter", description=_READING)
     listing.add_argument("--json", action="store_true", help="a JSON array on stdout, without the bodies")
     show = commands.add_parser("show", help="one dead letter in full, with its body", description=_SHOWING)
     show.add_argument("id", metavar="ID", help="interaction id or message id")
     show.add_argument("--body", action="store_true", help="print the body on ECS too, where a log keeps it")
     redrive = commands.add_parser("redrive", help="send dead letters through again", description=_REDRIVING)
-    redrive.add_argument("--error", metavar="NAME", help="only letters with this error name or reason")
-    redrive.add_argument("--id", metavar="ID", help="only letters of this interaction id, or with this message id")
-    redrive.add_argument("--limit", type=_positive, metavar="N", help="at most so many letters")
-    redrive.add_argument("--dry-run", action="store_true", help="only say what would be sent through again")
-    for command in (listing, show, redrive):
+    add_filter(redrive, "sent through again")
+    deletion = commands.add_parser("delete", help="remove dead letters for good", description=delete.DESCRIPTION)
+    delete.add_arguments(deletion)
+    for command in (listing, show, redrive, deletion):
         command.add_argument(
             "--hold",
             type=_hold,
-            default=_HOLD_SECONDS,
+            default=HOLD_SECONDS,
             metavar="SECONDS",
             help="when this run is killed, the letters it had in hand are hidden for so long (default: %(default)s)",
         )
@@ -77,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         "list": _list,
         "show": _show,
         "redrive": _redrive,
+        "delete": delete.delete,
     }[args.dlq_command]
     settings = load_settings(QueueSettings)
     try:
@@ -126,7 +135,7 @@ async def _list(args: argparse.Namespace, settings: QueueSettings) -> int:
             (
                 age(now - letter.sent),
                 letter.origin,
-                printable(letter.error, _LONGEST_ERROR),
+                printable(letter.error, LONGEST_ERROR),
                 letter.interaction_id,
                 printable(letter.message_id),
             )
@@ -134,8 +143,8 @@ async def _list(args: argparse.Namespace, settings: QueueSettings) -> int:
         ]
         print(table(("AGE", "ORIGIN", "ERROR", "INTERACTION", "MESSAGE"), rows, width()))
         print()
-    print(f"{_number(len(letters), 'dead letter')}{_by_error(Counter(letter.error for letter in letters))}")
-    _tell_hidden(hidden)
+    print(f"{number_of(len(letters), 'dead letter')}{by_error(Counter(letter.error for letter in letters))}")
+    tell_hidden(hidden)
     return 0
 
 
@@ -146,7 +155,7 @@ async def _show(args: argparse.Namespace, settings: QueueSettings) -> int:
         print(_in_full(letter, with_body=with_body))
     if not letters:
         print(f"no dead letter has the interaction id or message id {printable(args.id)}", file=sys.stderr)
-        _tell_hidden(hidden)
+        tell_hidden(hidden)
         return 1
     return 0
 
@@ -159,17 +168,13 @@ async def _redrive(args: argparse.Namespace, settings: QueueSettings) -> int:
             redrive = Redrive(
                 aws,
                 hold_seconds=args.hold,
-                select=lambda letter: _selected(letter, args.error, args.id),
+                select=lambda letter: is_selected(letter, args.error, args.id),
                 limit=args.limit,
                 dry_run=args.dry_run,
                 seen=lambda tally: progress.update(*_progress(tally, args.dry_run)),
             )
             tally = await redrive.run()
     return _report(tally, dry_run=args.dry_run, hidden=counts.hidden)
-
-
-def _selected(letter: Letter, error: str | None, wanted_id: str | None) -> bool:
-    return error in {None, letter.error} and (wanted_id is None or letter.names(wanted_id))
 
 
 def _progress(tally: Tally, dry_run: bool) -> tuple[int, str]:
@@ -179,26 +184,14 @@ def _progress(tally: Tally, dry_run: bool) -> tuple[int, str]:
 
 def _report(tally: Tally, *, dry_run: bool, hidden: int) -> int:
     if dry_run:
-        print(f"would redrive {_number(tally.matching, 'letter')}{_by_error(tally.by_error)}")
+        print(f"would redrive {number_of(tally.matching, 'letter')}{by_error(tally.by_error)}")
     else:
-        print(f"redriven {tally.redriven} of {_number(tally.matching, 'letter')}{_by_error(tally.by_error)}")
+        print(f"redriven {tally.redriven} of {number_of(tally.matching, 'letter')}{by_error(tally.by_error)}")
     if tally.foreign:
-        print(f"left {_number(tally.foreign, 'letter')} of other senders: `dlq list` shows origin `foreign`")
-    for letter, problem in tally.failed[:_SHOWN_FAILURES]:
-        print(f"failed: {printable(letter.message_id)} {letter.interaction_id}: {printable(problem)}", file=sys.stderr)
-    if len(tally.failed) > _SHOWN_FAILURES:
-        print(f"failed: {len(tally.failed) - _SHOWN_FAILURES} more", file=sys.stderr)
-    _tell_hidden(hidden)
+        print(f"left {number_of(tally.foreign, 'letter')} of other senders: `dlq list` shows origin `foreign`")
+    tell_failures(tally.failed)
+    tell_hidden(hidden)
     return 1 if tally.failed else 0
-
-
-def _tell_hidden(hidden: int) -> None:
-    if hidden:
-        print(
-            f"about {_number(hidden, 'more letter')} hidden when this began, held by another run or one that was "
-            "killed; run again when its hold is over",
-            file=sys.stderr,
-        )
 
 
 def _summary(letter: Letter) -> dict[str, str | int | None]:
@@ -233,26 +226,10 @@ def _in_full(letter: Letter, *, with_body: bool) -> str:
         facts |= {f"attribute {name}": value for name, value in sorted(letter.attributes.items())}
         body = printable(letter.body, keep="\n\t")
     else:
-        body = f"({_number(len(letter.body), 'character')}, not printed into a log of ECS; --body prints them)"
+        body = f"({number_of(len(letter.body), 'character')}, not printed into a log of ECS; --body prints them)"
     widest = max(map(len, facts))
     lines = [f"{printable(name):<{widest}}  {printable(value)}" for name, value in facts.items()]
     return "\n".join([*lines, "body:", body, ""])
-
-
-def _by_error(errors: Counter[str]) -> str:
-    parts = [f"{count} {printable(error, _LONGEST_ERROR)}" for error, count in errors.most_common()]
-    return f": {', '.join(parts)}" if parts else ""
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _hold(text: str) -> int:

@@ -28,7 +28,8 @@ from worker.commands.doctor.queues import check_queues
 from worker.commands.doctor.state_machine import check_activity, check_state_machine
 from worker.commands.doctor.tables import check_tables
 from worker.commands.text import printable, width
-from worker.settings import Settings, load_settings, raise_open_files_limit
+from worker.runtime.open_files import raise_open_files_limit
+from worker.settings import Settings, load_settings
 from worker.wiring import open_inspection
 
 SKEW_SECONDS = 30.0

@@ -30,7 +30,7 @@ def _function(setting: str, name: str, load: Callable[[str], object]) -> Finding
 
 
 async def check_archive(inspection: Inspection, settings: Settings) -> list[Finding]:
-    """The bucket is there, and reading and writing below its prefix are allowed."""
+    """The bucket is there, and reading, writing and deleting below its prefix are allowed."""
     if settings.archive_url is None or "activity" not in settings.roles:
         return []
     parts = urlsplit(settings.archive_url)
@@ -52,4 +52,5 @@ async def check_archive(inspection: Inspection, settings: Settings) -> list[Find
         ok(name, settings.archive_url),
         await permission("s3:GetObject", inspection.may_read(parts.netloc, key)),
         await permission("s3:PutObject", inspection.may_write(parts.netloc, key)),
+        await permission("s3:DeleteObjectVersion", inspection.may_remove(parts.netloc, key)),
     ]

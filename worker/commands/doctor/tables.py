@@ -16,7 +16,9 @@ async def check_tables(inspection: Inspection, settings: Settings) -> list[Findi
     """The table of the records, and the shared cache."""
     table = settings.interaction_table_name
     found = await _table(inspection, table, "interactionId", name="table", setting="INTERACTION_TABLE_NAME")
-    expiry = await _expiry(inspection, "item expiry", table) if settings.item_ttl_days else []
+    days = {"ITEM_TTL_DAYS": settings.item_ttl_days, "TOMBSTONE_DAYS": settings.tombstone_days}
+    expiring = [name for name, number in days.items() if number]
+    expiry = await _expiry(inspection, "item expiry", table, " and ".join(expiring)) if expiring else []
     permissions = []
     for role, action, attempt in (
         ("activity", "PutItem", lambda: inspection.may_put(table, "interactionId")),
@@ -63,7 +65,7 @@ async def _table(inspection: Inspection, table: str, key: str, *, name: str, set
     return ok(name, f"{table}, key {key} (S)")
 
 
-async def _expiry(inspection: Inspection, name: str, table: str) -> list[Finding]:
+async def _expiry(inspection: Inspection, name: str, table: str, setting: str) -> list[Finding]:
     try:
         expiry = await inspection.expiry(table)
     except CallFailedError as error:
@@ -74,8 +76,8 @@ async def _expiry(inspection: Inspection, name: str, table: str) -> list[Finding
     return [
         failed(
             name,
-            f"ITEM_TTL_DAYS is set, but the table does not expire items by {_TTL_ATTRIBUTE}",
-            f"enable the table's time to live on the attribute {_TTL_ATTRIBUTE}, or set ITEM_TTL_DAYS=0",
+            f"{setting} is set, but the table does not expire items by {_TTL_ATTRIBUTE}",
+            f"enable the table's time to live on the attribute {_TTL_ATTRIBUTE}, or set {setting} to 0",
         )
     ]
 
