@@ -47,9 +47,7 @@ async def serve_http(
         server.drop_all()
 
 
-def _pages(
-    metrics: Collector, live: Callable[[], list[str]], ready: Callable[[], Awaitable[list[str]]]
-) -> Answer:
+def _pages(metrics: Collector, live: Callable[[], list[str]], ready: Callable[[], Awaitable[list[str]]]) -> Answer:
     get_metrics = make_aiohttp_handler(metrics)
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
