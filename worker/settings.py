@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from worker.setting_types import CacheUrl, FunctionName, Region, S3Url, TableName, Url, arn_of
+from worker.setting_types import (
+    AccountId,
+    CacheUrl,
+    FunctionName,
+    Region,
+    S3Url,
+    TableName,
+    Url,
+    account_of_queue,
+    arn_of,
+)
 
 Role = Literal["intake", "activity"]
 
@@ -149,6 +159,12 @@ class Settings(FleetSettings, QueueSettings):
         default=None, description="`s3://BUCKET/PREFIX` to keep the whole details document too, gzipped, by day"
     )
 
+    archive_bucket_owner: AccountId | None = Field(
+        default=None,
+        description="AWS account of the archive's bucket: one of another account receives nothing. Unset: the account "
+        "in `DEAD_LETTER_QUEUE_URL`",
+    )
+
     max_concurrency: int = Field(
         default=100, ge=1, le=5000, description="activity slots, each one open poll or one interaction in work"
     )
@@ -191,6 +207,13 @@ class Settings(FleetSettings, QueueSettings):
     )
 
     @property
+    def archive_owner(self) -> str | None:
+        """ARCHIVE_BUCKET_OWNER, or the account of the dead-letter queue; None without an archive."""
+        if self.archive_url is None:
+            return None
+        return self.archive_bucket_owner or account_of_queue(self.dead_letter_queue_url)
+
+    @property
     def details_lag(self) -> float:
         """DETAILS_LAG_SECONDS: analytics is late by a minute or more, the operational endpoints by a moment."""
         if self.details_lag_seconds is not None:
@@ -229,6 +252,9 @@ class Settings(FleetSettings, QueueSettings):
                     "lower it",
                 )
             )
+        if self.archive_url is not None and not self.archive_owner:
+            text = "is required with ARCHIVE_URL where DEAD_LETTER_QUEUE_URL names no account"
+            found.append(Problem("ARCHIVE_BUCKET_OWNER", text, "set it to the AWS account of the archive's bucket"))
         if self.drain_seconds + HAND_BACK_SECONDS > self.stop_timeout_seconds:
             found.append(
                 Problem(

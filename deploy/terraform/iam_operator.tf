@@ -35,10 +35,11 @@ locals {
       Resource = "${local.arn}:events:${local.region}::event-source/${events.event_source_name}"
     }],
     [for archive in compact([var.archive_url]) : {
-      Sid      = "LookAtTheArchive"
-      Effect   = "Allow"
-      Action   = "s3:ListBucket"
-      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Sid       = "LookAtTheArchive"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Condition = local.archive_condition
     }],
   )
 
