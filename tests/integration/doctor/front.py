@@ -7,7 +7,6 @@ from email.utils import formatdate
 import aiohttp
 from aiohttp import web
 
-
 _PASSED_ON = ("content-type", "x-amzn-query-error", "etag", "x-amz-meta-")
 """Beginnings of the headers that an SDK looks at."""
 
