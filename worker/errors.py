@@ -108,6 +108,11 @@ ERROR_NAMES = frozenset(
 )
 
 
+def is_error_name(text: str) -> bool:
+    """Whether an execution can have failed under this name: one of the worker's, or one of Step Functions' own."""
+    return text in ERROR_NAMES or text.startswith("States.")
+
+
 class NotConfirmedError(Exception):
     """An AWS call was not confirmed: throttled, unanswered, or refused for a reason that is not the message's fault.
 

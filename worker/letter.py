@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from worker.events import INTERACTION_ID, InvalidEventError, execution_name, parse_event
+from worker.errors import is_error_name
+from worker.events import INTERACTION_ID, InteractionEvent, InvalidEventError, execution_name, parse_event
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.type_defs import MessageTypeDef
@@ -19,6 +20,9 @@ UNKNOWN = "-"
 STATUS_CHANGE = "Step Functions Execution Status Change"
 """detail-type under which EventBridge reports executions that ended without a letter of their own: TIMED_OUT, ABORTED,
 or FAILED by an error that no Catch sees."""
+
+_STATUS_CHANGE_SOURCE = "aws.states"
+"""source of the same; nobody but AWS can give EventBridge an event whose source begins with `aws.`"""
 
 _EXECUTION_ARN = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:execution:[^:]+:[^:]+\Z")
 
@@ -45,6 +49,10 @@ class FailedInteraction:
         One failed execution has one successor, so that a redrive that is killed and repeated starts nothing twice.
         """
         return execution_name(self.input["interactionId"], self.execution_arn)
+
+    def event(self, now: datetime) -> InteractionEvent:
+        """The event in the input, checked as the intake checks one at `now`. Raises events.InvalidEventError."""
+        return parse_event(json.dumps({"id": self.input.get("eventId"), "detail": self.input}), now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +101,38 @@ def read_letter(message: "MessageTypeDef") -> Letter:
 def _classify(
     body: str, document: dict[str, Any] | None, attributes: Mapping[str, str], system: Mapping[Any, str]
 ) -> tuple[Origin, str, str, FailedInteraction | None]:
-    """Origin, error, interaction id, and the failed interaction where it is one."""
-    reason = attributes.get("reason")
-    if document is not None:
-        error, failure = _state_machine_letter(document) or _status_change(document) or ("", None)
-        # Another reason is the intake's: a quarantined body that imitates such a letter stays a quarantined body.
-        if failure is not None and reason in {None, error}:
-            return "interaction", error, failure.input["interactionId"], failure
-    if reason:
-        return "event", reason, _interaction_id(body), None
-    if code := attributes.get("ERROR_CODE"):
+    """Origin, error, interaction id, and the failed interaction where it is one.
+
+    Whoever may send to the event queue decides what a quarantined body looks like, so only what the body's sender has
+    no hand in makes a failed interaction: the reason, which the intake and the state machine write, and how it came.
+    """
+    reason = attributes.get("reason", "")
+    moved = "DeadLetterQueueSourceArn" in system  # by SQS, with the attributes that its sender gave it
+    without_room = len(body.encode()) >= _NO_ROOM_FOR_REASON
+    found = None if document is None or moved else _failed_interaction(document, reason, without_room)
+    if found is not None:
+        error, failure = found
+        return "interaction", error, failure.input["interactionId"], failure
+    if moved:
+        error = "SQS.MaxReceives"
+    elif reason:
+        error = reason
+    elif code := attributes.get("ERROR_CODE"):
         # What EventBridge could not deliver to the event queue, in the dead-letter queue of the rule's target.
-        return "event", f"EventBridge.{code}", _interaction_id(body), None
-    if "DeadLetterQueueSourceArn" in system:
-        return "event", "SQS.MaxReceives", _interaction_id(body), None
-    if len(body.encode()) >= _NO_ROOM_FOR_REASON or (document is not None and {"id", "detail"} <= document.keys()):
-        return "event", UNKNOWN, _interaction_id(body), None
-    return "foreign", UNKNOWN, UNKNOWN, None
+        error = f"EventBridge.{code}"
+    elif without_room or (document is not None and {"id", "detail"} <= document.keys()):
+        error = UNKNOWN
+    else:
+        return "foreign", UNKNOWN, UNKNOWN, None
+    return "event", error, _interaction_id(body), None
+
+
+def _failed_interaction(
+    document: dict[str, Any], reason: str, without_room: bool
+) -> tuple[str, FailedInteraction] | None:
+    if reason:
+        return _state_machine_letter(document) if is_error_name(reason) else None
+    return None if without_room else _status_change(document)
 
 
 def _state_machine_letter(document: dict[str, Any]) -> tuple[str, FailedInteraction] | None:
@@ -125,7 +148,9 @@ def _state_machine_letter(document: dict[str, Any]) -> tuple[str, FailedInteract
 def _status_change(document: dict[str, Any]) -> tuple[str, FailedInteraction] | None:
     """An execution that ended without a word of the state machine, as EventBridge reports it."""
     detail = document.get("detail")
-    if document.get("detail-type") != STATUS_CHANGE or not isinstance(detail, dict):
+    if (document.get("source"), document.get("detail-type")) != (_STATUS_CHANGE_SOURCE, STATUS_CHANGE):
+        return None
+    if not isinstance(detail, dict):
         return None
     original = _json_object(str(detail.get("input") or ""))
     failure = _failure(detail.get("executionArn"), original, str(detail.get("cause") or ""))

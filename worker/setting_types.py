@@ -75,6 +75,15 @@ FunctionName = Annotated[
     ),
 ]
 
+AccountId = Annotated[str, matching(r"[0-9]{12}", "is not an AWS account; expected its 12 digits")]
+
+
+def account_of_queue(url: str) -> str | None:
+    """The AWS account that a queue's URL names before the queue; None where it names none."""
+    found = re.search(r"/([0-9]{12})/[^/]+\Z", urlsplit(url).path)
+    return found[1] if found else None
+
+
 S3Url = Annotated[
     str,
     matching(

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from worker.setting_types import CacheUrl, FunctionName, Region, S3Url, TableName, Url, arn_of
+from worker.setting_types import (
+    AccountId,
+    CacheUrl,
+    FunctionName,
+    Region,
+    S3Url,
+    TableName,
+    Url,
+    account_of_queue,
+    arn_of,
+)
 
 Role = Literal["intake", "activity"]
 
@@ -90,6 +100,26 @@ class ErasureSettings(LetterSettings):
     archive_url: S3Url | None = Field(
         default=None, description="`s3://BUCKET/PREFIX` to keep the whole details document too, gzipped, by day"
     )
+    archive_bucket_owner: AccountId | None = Field(
+        default=None,
+        description="AWS account of the archive's bucket: one of another account receives nothing. Unset: the account "
+        "in `DEAD_LETTER_QUEUE_URL`",
+    )
+
+    @property
+    def archive_owner(self) -> str | None:
+        """ARCHIVE_BUCKET_OWNER, or the account of the dead-letter queue; None without an archive."""
+        if self.archive_url is None:
+            return None
+        return self.archive_bucket_owner or account_of_queue(self.dead_letter_queue_url)
+
+    def conflicts(self) -> list[Problem]:
+        """What is wrong between settings that are right one by one."""
+        found = super().conflicts()
+        if self.archive_url is not None and not self.archive_owner:
+            text = "is required with ARCHIVE_URL where DEAD_LETTER_QUEUE_URL names no account"
+            found.append(Problem("ARCHIVE_BUCKET_OWNER", text, "set it to the AWS account of the archive's bucket"))
+        return found
 
 
 class FleetSettings(_Settings):

@@ -87,7 +87,7 @@ async def open_aws(settings: Settings, metrics: Metrics) -> AsyncIterator[Aws]:
         metrics,
         slots=settings.max_concurrency,
         receivers=settings.intake_concurrency,
-        archive=settings.archive_url is not None,
+        archive_owner=settings.archive_owner,
     )
     async with clients as opened:
         yield _adapters(settings, opened)
@@ -116,7 +116,7 @@ async def open_places(settings: ErasureSettings) -> AsyncIterator[Places]:
     """What `erase` works on. Raises SettingsError as `open_aws`."""
     session, url = new_session(), settings.archive_url
     await require_credentials(session)
-    async with _command_clients(session, _COMMAND_ATTEMPTS, archive=url is not None) as clients:
+    async with _command_clients(session, _COMMAND_ATTEMPTS, archive_owner=settings.archive_owner) as clients:
         yield Places(
             Tombstones(clients.dynamodb, settings.interaction_table_name, SystemClock(), days=settings.tombstone_days),
             SqsDeadLetters(clients.sqs, settings.dead_letter_queue_url),
@@ -128,20 +128,19 @@ async def open_places(settings: ErasureSettings) -> AsyncIterator[Places]:
 async def open_inspection(settings: Settings, see_date: SeeDate) -> AsyncIterator[Inspection]:
     """The questions of `doctor`. Raises SettingsError when the region is missing."""
     session = new_session()
-    archive = settings.archive_url is not None
-    async with _command_clients(session, _INSPECTION_ATTEMPTS, archive=archive) as clients:
+    async with _command_clients(session, _INSPECTION_ATTEMPTS, archive_owner=settings.archive_owner) as clients:
         yield Inspection(session, clients, see_date)
 
 
 def _command_clients(
-    session: AioSession, attempts: int, *, archive: bool = False
+    session: AioSession, attempts: int, *, archive_owner: str | None = None
 ) -> AbstractAsyncContextManager[Clients]:
     return open_clients(
         session,
         PrometheusMetrics(),  # which nobody reads
         slots=LARGEST_BATCH * RECEIVERS,  # a redrive starts all that its receivers bring
         receivers=RECEIVERS,
-        archive=archive,
+        archive_owner=archive_owner,
         attempts=attempts,
     )
 
@@ -197,8 +196,8 @@ def freshness(settings: Settings) -> Freshness:
 
 def store_key(settings: Settings) -> str:
     """Names the store in the gate, so that a version with the right table is not held up by one with a wrong table."""
-    archive = str(settings.archive_url) if settings.archive_url else ""
-    return digest(os.environ.get("AWS_REGION", ""), settings.interaction_table_name, archive)
+    archive = [settings.archive_url, settings.archive_owner or ""] if settings.archive_url else [""]
+    return digest(os.environ.get("AWS_REGION", ""), settings.interaction_table_name, *archive)
 
 
 def _worker_name() -> str:

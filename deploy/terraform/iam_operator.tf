@@ -36,10 +36,11 @@ locals {
       Resource = "${local.arn}:events:${local.region}::event-source/${events.event_source_name}"
     }],
     [for archive in compact([var.archive_url]) : {
-      Sid      = "LookAtTheArchive"
-      Effect   = "Allow"
-      Action   = "s3:ListBucket"
-      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Sid       = "LookAtTheArchive"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Condition = local.archive_condition
     }],
   )
 
@@ -99,16 +100,18 @@ locals {
       },
     ],
     [for archive in compact([var.archive_url]) : {
-      Sid      = "FindArchivedVersions"
-      Effect   = "Allow"
-      Action   = "s3:ListBucketVersions"
-      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Sid       = "FindArchivedVersions"
+      Effect    = "Allow"
+      Action    = "s3:ListBucketVersions"
+      Resource  = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Condition = local.archive_condition
     }],
     [for archive in compact([var.archive_url]) : {
-      Sid      = "RemoveArchivedVersions"
-      Effect   = "Allow"
-      Action   = "s3:DeleteObjectVersion"
-      Resource = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+      Sid       = "RemoveArchivedVersions"
+      Effect    = "Allow"
+      Action    = "s3:DeleteObjectVersion"
+      Resource  = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+      Condition = local.archive_condition
     }],
     local.key_statements.task,
   )

@@ -103,17 +103,19 @@ locals {
     }],
     [for archive in compact([var.archive_url]) : {
       # The last action is for what was archived of an interaction that turns out to be erased.
-      Sid      = "Archive"
-      Effect   = "Allow"
-      Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"]
-      Resource = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+      Sid       = "Archive"
+      Effect    = "Allow"
+      Action    = ["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"]
+      Resource  = "${local.arn}:s3:::${trimsuffix(trimprefix(archive, "s3://"), "/")}/*"
+      Condition = local.archive_condition
     }],
     [for archive in compact([var.archive_url]) : {
       # Without it S3 answers 403 and not 404 for an object that is not there.
-      Sid      = "KnowWhatIsArchived"
-      Effect   = "Allow"
-      Action   = "s3:ListBucket"
-      Resource = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Sid       = "KnowWhatIsArchived"
+      Effect    = "Allow"
+      Action    = "s3:ListBucket"
+      Resource  = "${local.arn}:s3:::${split("/", trimprefix(archive, "s3://"))[0]}"
+      Condition = local.archive_condition
     }],
     local.key_statements.task,
   )

@@ -3,7 +3,12 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  account   = data.aws_caller_identity.current.account_id
+  account = data.aws_caller_identity.current.account_id
+
+  # A bucket's name is anybody's once its owner has deleted it.
+  archive_owner     = coalesce(var.archive_bucket_owner, local.account)
+  archive_condition = { StringEquals = { "aws:ResourceAccount" = local.archive_owner } }
+
   partition = data.aws_partition.current.partition
   # The attribute is region in 6.x of the provider, which deprecates name, and name in 5.x, which has no other.
   region = lookup(data.aws_region.current, "region", lookup(data.aws_region.current, "name", null))
@@ -70,7 +75,7 @@ locals {
     contains(keys(var.secret_environment), "SHARED_CACHE_URL") ? {} : { SHARED_CACHE_URL = local.shared_cache_url },
     var.details_lag_seconds == null ? {} : { DETAILS_LAG_SECONDS = tostring(var.details_lag_seconds) },
     var.genesys_details_path == null ? {} : { GENESYS_DETAILS_PATH = var.genesys_details_path },
-    var.archive_url == null ? {} : { ARCHIVE_URL = var.archive_url },
+    var.archive_url == null ? {} : { ARCHIVE_URL = var.archive_url, ARCHIVE_BUCKET_OWNER = local.archive_owner },
     var.environment,
   )
 }

@@ -195,12 +195,23 @@ variable "create_shared_cache_table" {
 }
 
 variable "archive_url" {
-  description = "s3://BUCKET/PREFIX of an existing bucket, to keep the whole details of each interaction too. The bucket, its encryption and its lifecycle are yours. Null: no archive."
+  description = "s3://BUCKET/PREFIX of an existing bucket, to keep the whole details of each interaction too. The bucket, its encryption and its lifecycle are yours; one of another account needs archive_bucket_owner. Null: no archive."
   type        = string
   default     = null
 
   validation {
     condition     = var.archive_url == null ? true : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/*? ][^*? ]*$", var.archive_url))
     error_message = "archive_url must look like s3://BUCKET/PREFIX."
+  }
+}
+
+variable "archive_bucket_owner" {
+  description = "AWS account of the bucket of archive_url. A bucket of any other account receives nothing. Null: the account of this module."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.archive_bucket_owner == null ? true : can(regex("^[0-9]{12}$", var.archive_bucket_owner))
+    error_message = "archive_bucket_owner must be the 12 digits of an AWS account."
   }
 }

@@ -115,7 +115,7 @@ async def test_erase_needs_what_its_policy_names_and_nothing_else(stack: Stack, 
     interaction_id, bucket = "a-conversation-of-this-test", f"{stack.names.prefix}-archive"
     async with (
         TestServer(app) as server,
-        open_clients(new_session(), PrometheusMetrics(), slots=1, receivers=1, archive=True) as clients,
+        open_clients(new_session(), PrometheusMetrics(), slots=1, receivers=1, archive_owner="000000000000") as clients,
     ):
         assert clients.s3
         await clients.s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)

@@ -56,7 +56,7 @@ async def archive(stack: Stack) -> AsyncIterator[Archive]:
     """An archive in a bucket of its own, before the test's table; made by the service's own clients."""
     bucket = f"{stack.names.prefix}-archive"
     metrics = PrometheusMetrics()
-    async with open_clients(new_session(), metrics, slots=50, receivers=1, archive=True) as clients:
+    async with open_clients(new_session(), metrics, slots=50, receivers=1, archive_owner="000000000000") as clients:
         assert clients.s3
         await clients.s3.create_bucket(Bucket=bucket)
         fresh = Freshness(lag=timedelta(seconds=90))

@@ -30,7 +30,9 @@ async def test_a_late_event_and_a_redrive_find_the_tombstone_and_leave_nothing(
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    async with open_clients(new_session(), PrometheusMetrics(), slots=1, receivers=1, archive=True) as clients:
+    async with open_clients(
+        new_session(), PrometheusMetrics(), slots=1, receivers=1, archive_owner="000000000000"
+    ) as clients:
         assert clients.s3
         await clients.s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
         worker = await start_worker(**archive)

@@ -1,5 +1,6 @@
 """The `run` command as a process: start-up, its pages, its log, and how it ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -228,6 +229,20 @@ async def test_sigterm_drains_an_idle_worker_with_status_0(worker_environment: d
         assert await worker.get("/readyz") == (503, "draining\n")
         assert await worker.ended() == 0
     assert [line["event"] for line in worker.lines()][-3:] == ["draining", "drained", "stopped"]
+
+
+async def test_slow_clients_of_the_port_do_not_keep_a_worker_from_ending(
+    worker_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with worker_process(worker_environment | {"DRAIN_SECONDS": "1"}, tmp_path / "log") as worker:
+        port = worker.lines("started")[0]["http_port"]
+        with contextlib.ExitStack() as clients:
+            for sent in (b"", b"GET /livez HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+                for _ in range(100):
+                    client = clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    client.sendall(sent)
+            assert await worker.get("/readyz") == (200, "ok\n")
+            assert await worker.drain() == 0
 
 
 async def test_a_second_signal_ends_at_once(worker_environment: dict[str, str], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.events import InteractionEvent
+from worker.events import InteractionEvent, InvalidEventError
 from worker.letter import FailedInteraction, read_letter
 
 EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:interactions:process-interaction-a1-0011"
@@ -32,6 +32,14 @@ def failed(**change: Any) -> dict[str, Any]:
     return INPUT | facts | change
 
 
+def status_change(detail: dict[str, Any]) -> dict[str, Any]:
+    kind = "Step Functions Execution Status Change"
+    return {"id": "e9", "source": "aws.states", "detail-type": kind, "detail": detail}
+
+
+ABORTED = status_change({"executionArn": EXECUTION, "status": "ABORTED", "input": json.dumps(INPUT)})
+
+
 def test_the_state_machines_letter_is_a_failed_interaction_with_its_original_input() -> None:
     read = letter(failed(), {"reason": "Genesys.Unavailable"})
     assert (read.origin, read.error, read.interaction_id) == ("interaction", "Genesys.Unavailable", "a1")
@@ -41,21 +49,21 @@ def test_the_state_machines_letter_is_a_failed_interaction_with_its_original_inp
 @pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
 def test_an_execution_status_change_is_a_failed_interaction(status: str) -> None:
     detail = {"executionArn": EXECUTION, "status": status, "input": json.dumps(INPUT), "cause": None}
-    read = letter({"id": "e9", "detail-type": "Step Functions Execution Status Change", "detail": detail})
+    read = letter(status_change(detail))
     assert (read.origin, read.error, read.interaction_id) == ("interaction", f"Execution.{status}", "a1")
     assert read.failure == FailedInteraction(EXECUTION, INPUT, "")
 
 
 def test_an_execution_that_no_catch_saw_has_its_own_error_name() -> None:
     detail = {"executionArn": EXECUTION, "status": "FAILED", "input": json.dumps(INPUT), "error": "States.Runtime"}
-    read = letter({"id": "e9", "detail-type": "Step Functions Execution Status Change", "detail": detail})
+    read = letter(status_change(detail))
     assert (read.origin, read.error) == ("interaction", "States.Runtime")
 
 
 def test_a_status_change_without_its_input_is_no_failed_interaction() -> None:
     detail = {"executionArn": EXECUTION, "status": "ABORTED", "input": None}
-    read = letter({"detail-type": "Step Functions Execution Status Change", "detail": detail})
-    assert (read.origin, read.failure) == ("foreign", None)
+    read = letter(status_change(detail))
+    assert (read.origin, read.failure) == ("event", None)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +85,69 @@ def test_what_never_became_an_execution_is_an_event(
     assert (read.origin, read.error, read.interaction_id, read.failure) == ("event", error, interaction, None)
 
 
-def test_a_quarantined_body_that_imitates_a_failed_interaction_stays_an_event() -> None:
-    read = letter(failed(), {"reason": "invalid_envelope"})
+@pytest.mark.parametrize(
+    ("body", "attributes", "system"),
+    [
+        (failed(), {"reason": "invalid_envelope"}, {}),
+        (failed(error={"Error": "invalid_envelope"}), {"reason": "invalid_envelope"}, {}),
+        (failed(error={"Error": "InvalidName"}), {"reason": "InvalidName"}, {}),
+        (failed(error={"Error": "not_wanted"}), {"reason": "not_wanted"}, {}),
+        (ABORTED, {"reason": "missing_interaction_id"}, {}),
+        (ABORTED, {"reason": "States.Timeout"}, {}),
+        (ABORTED | {"source": "genesys.cloud"}, {"ERROR_CODE": "NO_PERMISSIONS"}, {}),
+        (ABORTED | {"padding": "x" * 262_144}, {}, {}),
+        (failed(padding="x" * 262_144), {}, {}),
+        (failed(), {"reason": "Genesys.Unavailable"}, {"DeadLetterQueueSourceArn": "arn:q"}),
+        (ABORTED, {}, {"DeadLetterQueueSourceArn": "arn:q"}),
+    ],
+    ids=[
+        "other-reason",
+        "same-reason",
+        "step-functions-code",
+        "readers-reason",
+        "status-change",
+        "status-change-with-error-name",
+        "not-of-aws",
+        "status-change-without-room",
+        "without-room",
+        "redriven-by-sqs",
+        "status-change-redriven-by-sqs",
+    ],
+)
+def test_a_quarantined_body_that_imitates_a_failed_interaction_stays_an_event(
+    body: dict[str, Any], attributes: dict[str, str], system: dict[str, str]
+) -> None:
+    read = letter(body, attributes, **system)
     assert (read.origin, read.failure) == ("event", None)
+
+
+def test_the_state_machines_letter_always_has_its_reason() -> None:
+    assert letter(failed()).origin == "foreign"
+
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def test_the_input_of_a_failed_interaction_is_started_as_it_was() -> None:
+    assert FailedInteraction(EXECUTION, INPUT | {"more": 1}, "").event(NOW).execution_input() == INPUT
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"interactionId": "../../oauth"}, "invalid_interaction_id"),
+        ({"interactionId": 1}, "invalid_envelope"),
+        ({"timestamp": "9999-01-01T00:00:00Z"}, "future_time"),
+        ({"timestamp": "yesterday"}, "invalid_time"),
+        ({"timestamp": None}, "missing_time"),
+        ({"eventType": "x" * 257}, "invalid_envelope"),
+        ({"eventId": None}, "invalid_envelope"),
+    ],
+)
+def test_an_input_that_the_intake_would_not_start_is_refused(change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidEventError) as refused:
+        FailedInteraction(EXECUTION, INPUT | change, "").event(NOW)
+    assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,31 @@ def test_settings_that_contradict_each_other_are_told(
     assert load_settings(with_conflicts=False).conflicts() == [problem]
 
 
+@pytest.mark.parametrize(
+    ("queue", "owner", "expected"),
+    [
+        (RIGHT["DEAD_LETTER_QUEUE_URL"], "", "000000000000"),
+        (RIGHT["DEAD_LETTER_QUEUE_URL"], "210987654321", "210987654321"),
+        ("https://queues.example.com/dead", "210987654321", "210987654321"),
+    ],
+)
+def test_the_archive_is_expected_in_the_account_of_the_queue_or_the_one_named(
+    queue: str, owner: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue)
+    monkeypatch.setenv("ARCHIVE_BUCKET_OWNER", owner)
+    assert load_settings().archive_owner is None
+    monkeypatch.setenv("ARCHIVE_URL", "s3://bucket/prefix")
+    assert load_settings().archive_owner == expected
+
+
+def test_an_archive_whose_account_nobody_names_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://queues.example.com/dead")
+    monkeypatch.setenv("ARCHIVE_URL", "s3://bucket/prefix")
+    with pytest.raises(SettingsError, match=r"^ARCHIVE_BUCKET_OWNER: is required with ARCHIVE_URL"):
+        load_settings()
+
+
 def test_more_slots_than_open_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.settings.resource.getrlimit", lambda _: (256, 4096))
     with pytest.raises(SettingsError, match="MAX_CONCURRENCY: 100 slots need 320 open files"):

@@ -111,6 +111,19 @@ def s3_addresses() -> AioConfig:
     return AioConfig(s3={"addressing_style": "path" if own else "auto"})
 
 
+def expect_owner(client: Any, account: str) -> None:
+    """Every call of `client` that names a bucket asks S3 to refuse it unless the bucket is of this account.
+
+    A bucket's name is anybody's once its owner has deleted it: without this, documents would go to whoever takes it.
+    """
+
+    def add(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if "ExpectedBucketOwner" in model.input_shape.members:
+            params["ExpectedBucketOwner"] = account
+
+    client.meta.events.register("before-parameter-build.s3", add)
+
+
 @asynccontextmanager
 async def open_clients(
     session: AioSession,
@@ -118,20 +131,23 @@ async def open_clients(
     *,
     slots: int,
     receivers: int,
-    archive: bool = False,
+    archive_owner: str | None = None,
     attempts: int | None = None,
 ) -> AsyncIterator[Clients]:
     """Clients with pools for `slots` activity polls and `receivers` SQS long polls.
 
     `attempts` is how often a call of SQS or Step Functions is tried. Without it they are the service's, whose intake,
-    heartbeats and reports have deadlines and a backoff of their own.
+    heartbeats and reports have deadlines and a backoff of their own. `archive_owner` is the account of the archive's
+    bucket, None where there is no archive.
     """
     session.get_component("event_emitter").register("needs-retry", _count_failures(metrics))
     async with AsyncExitStack() as stack:
 
         async def client(service: Literal["sqs", "stepfunctions", "dynamodb", "s3"], config: AioConfig) -> Any:
             created = await stack.enter_async_context(session.create_client(service, config=config))
-            if service != "s3":
+            if archive_owner is not None and service == "s3":
+                expect_owner(created, archive_owner)
+            else:
                 drop_idle_handlers(created)
                 sign_in_one_pass(created)
             return created
@@ -142,5 +158,5 @@ async def open_clients(
             sfn_poll=await client("stepfunctions", poll_config(slots)),
             sfn=await client("stepfunctions", call_config(slots + receivers, attempts=attempts or 1)),
             dynamodb=await client("dynamodb", call_config(slots)),
-            s3=await client("s3", call_config(slots).merge(s3_addresses())) if archive else None,
+            s3=await client("s3", call_config(slots).merge(s3_addresses())) if archive_owner else None,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.errors import is_error_name
 from worker.events import EventFields, InteractionEvent, InvalidEventError, parse_event, read_detail
 from worker.extensions.loading import load_function, place_of, text_of
 from worker.extensions.plain import copy_json, plain_text
@@ -59,6 +60,8 @@ class NamedReader:
         try:
             reason = error.reason
             if isinstance(reason, str) and _REASON.match(reason):
+                if is_error_name(reason):  # which would make the quarantined body look like a failed interaction
+                    return self._failed("the reason it gives is an error name of an attempt")
                 return InvalidEventError(plain_text(reason), text_of(error))
         except BaseException as another:  # noqa: BLE001 - a class of the function's own may raise here
             return self._failed(place_of(another))

@@ -98,7 +98,10 @@ class Watchdog:
 
 
 class Readiness:
-    """Asks every dependency whether it answers, when somebody wants to know, and at most every few seconds."""
+    """Asks every dependency whether it answers, when somebody wants to know, and at most every few seconds.
+
+    So whoever reaches the port cannot make the worker call AWS at will, also while a dependency fails.
+    """
 
     def __init__(self, probes: Mapping[str, Callable[[], Awaitable[object]]], clock: Clock) -> None:
         self._probes = probes
@@ -110,7 +113,7 @@ class Readiness:
     async def problems(self) -> list[str]:
         """The dependencies that do not answer, with why; empty when all do."""
         async with self._lock:
-            if self._clock.monotonic() - self._asked > _FRESH_SECONDS or self._problems:
+            if self._clock.monotonic() - self._asked > _FRESH_SECONDS:
                 answers = await asyncio.gather(*(self._ask(name) for name in self._probes))
                 self._problems = [answer for answer in answers if answer]
                 self._asked = self._clock.monotonic()

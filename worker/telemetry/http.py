@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.registry import Collector
+
+from worker.telemetry.connections import BACKLOG, Answer, BoundedServer
 
 
 class ListenError(Exception):
@@ -29,20 +32,11 @@ async def serve_http(
     `live` and `ready` give what is wrong, a line each; empty is 200, anything else 503. Raises ListenError,
     most often because the port is taken.
     """
-
-    async def get_live(_: web.Request) -> web.Response:
-        return _verdict(live())
-
-    async def get_ready(_: web.Request) -> web.Response:
-        return _verdict(await ready())
-
-    app = web.Application()
-    get_metrics = make_aiohttp_handler(metrics)
-    app.add_routes([web.get("/metrics", get_metrics), web.get("/livez", get_live), web.get("/readyz", get_ready)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    server = BoundedServer(_pages(metrics, live, ready))
+    runner = web.ServerRunner(server, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:
@@ -50,6 +44,25 @@ async def serve_http(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+        server.drop_all()
+
+
+def _pages(metrics: Collector, live: Callable[[], list[str]], ready: Callable[[], Awaitable[list[str]]]) -> Answer:
+    get_metrics = make_aiohttp_handler(metrics)
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=405, text="405: Method Not Allowed", headers={"Allow": "GET,HEAD"})
+        match request.path:
+            case "/metrics":
+                return await get_metrics(cast("web.Request", request))  # it looks at query and headers alone
+            case "/livez":
+                return _verdict(live())
+            case "/readyz":
+                return _verdict(await ready())
+        return web.Response(status=404, text="404: Not Found")
+
+    return answer
 
 
 def _verdict(problems: list[str]) -> web.Response:

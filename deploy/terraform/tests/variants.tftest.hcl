@@ -252,8 +252,39 @@ run "the_archive_is_one_prefix_of_one_bucket" {
   }
 
   assert {
+    condition = alltrue([
+      for statement in concat(
+        jsondecode(aws_iam_role_policy.task.policy).Statement,
+        jsondecode(aws_iam_policy.look.policy).Statement,
+      ) : try(statement.Condition.StringEquals["aws:ResourceAccount"], "") == output.settings.ARCHIVE_BUCKET_OWNER
+      if strcontains(jsonencode(statement.Action), "s3:")
+    ])
+    error_message = "a bucket of another account receives nothing"
+  }
+
+  assert {
     condition     = output.settings.ARCHIVE_URL == "s3://records-example/interactions"
     error_message = "the worker is told"
+  }
+}
+
+run "an_archive_may_be_in_another_account" {
+  variables {
+    archive_url          = "s3://records-example/interactions"
+    archive_bucket_owner = "210987654321"
+  }
+
+  assert {
+    condition     = output.settings.ARCHIVE_BUCKET_OWNER == "210987654321"
+    error_message = "the worker is told whose bucket it is"
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.task.policy).Statement :
+      statement.Condition.StringEquals["aws:ResourceAccount"] if contains(["Archive", "KnowWhatIsArchived"], statement.Sid)
+    ] == ["210987654321", "210987654321"]
+    error_message = "the worker may write to the bucket of that account and to no other"
   }
 }
 

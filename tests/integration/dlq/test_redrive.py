@@ -34,7 +34,8 @@ async def test_redrive_of_an_aborted_execution_starts_it_again(aws: Aws) -> None
     document = failed_interaction(aws.settings, "a-1", "x")
     original = {name: document[name] for name in ("interactionId", "eventType", "timestamp", "eventId")}
     detail = {"executionArn": document["executionArn"], "status": "ABORTED", "input": json.dumps(original)}
-    change = {"id": "e", "detail-type": "Step Functions Execution Status Change", "detail": detail}
+    kind = "Step Functions Execution Status Change"
+    change = {"id": "e", "source": "aws.states", "detail-type": kind, "detail": detail}
     await aws.quarantined(json.dumps(change), reason=None)
     assert (await aws.dlq("redrive", "--error", "Execution.ABORTED"))[0] == 0
     assert await aws.executions() == {"a-1": original}
@@ -100,6 +101,24 @@ async def test_a_letter_that_fails_stays_and_the_others_go(aws: Aws) -> None:
     assert "redriven 1 of 2 letters" in output
     assert "StateMachineDoesNotExist" in errors
     assert await aws.waiting() == (1, 0)
+
+
+async def test_an_input_that_the_intake_would_refuse_is_not_started(aws: Aws) -> None:
+    document = failed_interaction(aws.settings, "a-1", "Genesys.Unavailable") | {"timestamp": "9999-01-01T00:00:00Z"}
+    await aws.quarantined(json.dumps(document), "Genesys.Unavailable")
+    status, _, errors = await aws.dlq("redrive")
+    assert status == 1
+    assert "future_time" in errors
+    assert await aws.executions() == {}
+    assert await aws.waiting() == (1, 0)
+
+
+async def test_a_body_that_imitates_a_failed_interaction_goes_back_to_the_event_queue(aws: Aws) -> None:
+    forged = json.dumps(failed_interaction(aws.settings, "a-1", "invalid_envelope"))
+    await aws.quarantined(forged, "invalid_envelope")
+    assert (await aws.dlq("redrive"))[0] == 0
+    assert await aws.executions() == {}
+    assert await aws.event_bodies() == [forged]
 
 
 async def test_letters_that_come_back_unreadable_are_left_for_the_next_run(aws: Aws) -> None:

@@ -7,6 +7,9 @@ from email.utils import formatdate
 import aiohttp
 from aiohttp import web
 
+_PASSED_ON = ("content-type", "x-amzn-query-error", "etag", "x-amz-meta-")
+"""Beginnings of the headers that an SDK looks at."""
+
 
 @dataclass
 class Front:
@@ -36,5 +39,5 @@ class Front:
                 data=await request.read(),
             ) as response,
         ):
-            kept = {k: v for k, v in response.headers.items() if k.lower() in {"content-type", "x-amzn-query-error"}}
+            kept = {k: v for k, v in response.headers.items() if k.lower().startswith(_PASSED_ON)}
             return web.Response(status=response.status, body=await response.read(), headers=kept | date)

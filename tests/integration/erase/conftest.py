@@ -27,7 +27,7 @@ async def world(stack: Stack, emulator: Emulator) -> AsyncIterator[World]:
         "ARCHIVE_URL": f"s3://{bucket}/kept",
     }
     metrics = PrometheusMetrics()
-    async with open_clients(new_session(), metrics, slots=50, receivers=1, archive=True) as clients:
+    async with open_clients(new_session(), metrics, slots=50, receivers=1, archive_owner="000000000000") as clients:
         assert clients.s3
         await clients.s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)  # which keeps versions
         yield World(Aws(stack.clients, stack.settings, environment), stack, clients, clients.s3, bucket)

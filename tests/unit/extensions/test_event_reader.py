@@ -180,6 +180,7 @@ REASONS: dict[str, Any] = {
     "space": "a b",
     "long": "x" * 65,
     "line": "a\n",
+    "error name": "Genesys.Unavailable",
     "number": 7,
     "none": None,
     "untouchable": Untouchable(),

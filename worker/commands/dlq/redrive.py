@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from worker.aws.errors import Kind, kind_of
 from worker.errors import NotConfirmedError
@@ -109,9 +110,11 @@ class Redrive:
         return None
 
     async def _start(self, failure: FailedInteraction) -> None:
+        """Raises NotConfirmedError, and InvalidEventError for an input that the intake would not have started."""
+        execution_input = failure.event(datetime.now(UTC)).execution_input()
         for wait in (*_THROTTLE_WAITS, None):
             try:
-                await self._aws.executions.start_as(failure.redrive_name, failure.input)
+                await self._aws.executions.start_as(failure.redrive_name, execution_input)
             except NotConfirmedError as error:
                 if kind_of(error.code) is not Kind.THROTTLED or wait is None:
                     raise

@@ -1,11 +1,12 @@
 """Checks of what the user has added: functions of their own, and the archive in S3."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from worker.aws.errors import Kind
 from worker.aws.inspection import MADE_UP, CallFailedError, Inspection
-from worker.commands.doctor.checks import Finding, explain, failed, ok, permission, skipped
+from worker.commands.doctor.checks import Finding, explain, failed, ok, permission
 from worker.extensions.event_reader import load_reader
 from worker.extensions.transform import load_transform
 from worker.settings import Settings, SettingsError
@@ -40,14 +41,13 @@ async def check_archive(inspection: Inspection, settings: Settings) -> list[Find
         await inspection.bucket(parts.netloc)
     except CallFailedError as error:
         if error.kind in {Kind.MISSING, Kind.NO_OBJECT}:
-            fix = "name an existing bucket of this account in ARCHIVE_URL"
+            fix = "name an existing bucket in ARCHIVE_URL"
             return [failed(name, f"ARCHIVE_URL: there is no bucket {parts.netloc}", fix)]
         if error.kind is not Kind.DENIED:
             return [failed(name, *explain(error))]
-        found = skipped(
-            name, f"not checked: s3:ListBucket on {parts.netloc} is denied, so a missing object looks denied"
-        )
-        return [found]
+        text = f"s3:ListBucket on {parts.netloc} is denied, or the bucket is not of account {settings.archive_owner}"
+        fix = "allow it in the role's policy, or set ARCHIVE_BUCKET_OWNER to the account of the bucket"
+        return [replace(failed(name, text, fix), tried=True, denied=True)]
     return [
         ok(name, settings.archive_url),
         await permission("s3:GetObject", inspection.may_read(parts.netloc, key)),
