@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import env_file
+from worker.printable import printable
 from worker.settings import Problem, SettingsError
 
 PROGRAM = "interaction-worker"
@@ -97,7 +98,7 @@ def _run(name: str, rest: list[str]) -> int:
             env_file.load(file)
         status: int = module.run(arguments)
     except SettingsError as error:
-        print(*(_told(problem, file) for problem in error.problems), sep="\n", file=sys.stderr)
+        print(*(printable(str(_told(problem, file))) for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
     return status
 
