@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         raise
     except (NotConfirmedError, *AWS_ERRORS) as error:
         fault = error.__cause__ or error  # the SDK's text names the call and the endpoint
-        print(f"dlq {args.dlq_command}: {error_code(fault)}: {fault}", file=sys.stderr)
+        print(printable(f"dlq {args.dlq_command}: {error_code(fault)}: {fault}"), file=sys.stderr)
         print("`doctor` checks the queues, the permissions and the endpoint.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -185,7 +185,7 @@ def _report(tally: Tally, *, dry_run: bool, hidden: int) -> int:
     if tally.foreign:
         print(f"left {_number(tally.foreign, 'letter')} of other senders: `dlq list` shows origin `foreign`")
     for letter, problem in tally.failed[:_SHOWN_FAILURES]:
-        print(f"failed: {printable(letter.message_id)} {letter.interaction_id}: {printable(problem)}", file=sys.stderr)
+        print(printable(f"failed: {letter.message_id} {letter.interaction_id}: {problem}"), file=sys.stderr)
     if len(tally.failed) > _SHOWN_FAILURES:
         print(f"failed: {len(tally.failed) - _SHOWN_FAILURES} more", file=sys.stderr)
     _tell_hidden(hidden)
