@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
-from botocore.session import get_session
+from botocore.loaders import Loader
 
 from worker.aws.clients import call_config, new_session
 from worker.loopback import is_loopback
@@ -91,11 +91,12 @@ def _is_host(text: str) -> bool:
 
 def _names_of_aws() -> set[str]:
     """The domains below which AWS publishes its services, of every partition that the SDK knows."""
-    session = get_session()
+    # The SDK's own files alone: AWS_DATA_PATH may name others.
+    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     names = {"aws.amazon.com", "on.aws"}
-    for partition in session.get_data("partitions")["partitions"]:
+    for partition in loader.load_data("partitions")["partitions"]:
         names |= {partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]}
-    for partition in session.get_data("endpoints")["partitions"]:
+    for partition in loader.load_data("endpoints")["partitions"]:
         variants = partition["defaults"].get("variants", ())
         names |= {partition["dnsSuffix"], *(each["dnsSuffix"] for each in variants if "dnsSuffix" in each)}
     return names

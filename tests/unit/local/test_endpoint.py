@@ -79,6 +79,16 @@ def test_names_that_aws_publishes_are_refused_whatever_is_asked(
         check(f"https://{host}:443", allow_remote=allow_remote)
 
 
+def test_files_of_the_callers_do_not_change_which_names_are_of_aws(
+    check: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("partitions", "endpoints"):
+        (tmp_path / f"{name}.json").write_text('{"partitions": []}')
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match="is AWS itself"):
+        check("https://sqs.us-east-1.amazonaws.com", allow_remote=True)
+
+
 @pytest.mark.parametrize(
     "url",
     [
