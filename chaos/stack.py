@@ -13,8 +13,8 @@ from aiobotocore.session import get_session
 from chaos.definition import shortened
 from chaos.localstack.server import LocalStack
 from worker.local import bootstrap
-from worker.local.aws import Clients
-from worker.local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
+from worker.local.aws import ACCESS_KEY, SECRET_KEY, Clients
+from worker.local.emulator import REGION, Emulator
 
 
 @dataclass(frozen=True, slots=True)

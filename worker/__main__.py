@@ -1,8 +1,17 @@
-"""`python -m worker`."""
+"""`python -m worker`.
 
-import os
-import signal
+Python looks for each module in the working directory first then: a file there that is called like one of ours or of a
+library's would run. So the directory is taken off the path before anything else is imported.
+"""
+
+import os  # the interpreter has imported these two already
 import sys
+
+working_directory = None
+if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 -- pathlib is not imported yet
+    working_directory = sys.path.pop(0)
+
+import signal  # noqa: E402
 
 
 def _end_before_the_start(number: int, _: object) -> None:  # noqa: ARG001 -- the shape of a signal handler
@@ -17,4 +26,4 @@ if sys.argv[1:2] in ([], ["run"], ["--env-file"]) or sys.argv[1].startswith("--e
 
 from worker.cli import main  # noqa: E402
 
-sys.exit(main())
+sys.exit(main(users_modules=working_directory))

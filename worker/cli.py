@@ -6,13 +6,15 @@ the `local` extra has no use for what that brings.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from worker import env_file
+from worker.printable import printable
 from worker.settings import Problem, SettingsError
 
 PROGRAM = "interaction-worker"
@@ -43,8 +45,14 @@ COMMANDS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status: 0 good, 1 fault, 2 wrong usage or settings."""
+_NAMES_USERS_MODULE = ("EVENT_READER", "DETAILS_TRANSFORM")
+
+
+def main(arguments: Sequence[str] | None = None, *, users_modules: str | None = None) -> int:
+    """Run one command; its exit status: 0 good, 1 fault, 2 wrong usage or settings.
+
+    `users_modules` is a directory in which Python looks last, and only where a setting names a module of the user's.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] in (["-h"], ["--help"], ["help"]):
         print(_overview())
@@ -54,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: there is no command {name!r}\n\n{_overview()}", file=sys.stderr)
         return 2
     try:
-        return _run(name, rest)
+        return _run(name, rest, users_modules)
     except KeyboardInterrupt:
         return 130
 
@@ -73,8 +81,12 @@ class _Parser(argparse.ArgumentParser):
             help="read settings from this file, as NAME=value lines; variables of the environment win over it",
         )
 
+    def error(self, message: str) -> NoReturn:
+        # It quotes arguments, which may be ids that others made up.
+        super().error(printable(message))
 
-def _run(name: str, rest: list[str]) -> int:
+
+def _run(name: str, rest: list[str], users_modules: str | None) -> int:
     command = COMMANDS[name]
     try:
         module = importlib.import_module(command.module)
@@ -96,9 +108,11 @@ def _run(name: str, rest: list[str]) -> int:
     try:
         if file is not None:
             env_file.load(file)
+        if users_modules and any(map(os.environ.get, _NAMES_USERS_MODULE)):
+            sys.path.append(users_modules)
         status: int = module.run(arguments)
     except SettingsError as error:
-        print(*(_told(problem, file) for problem in error.problems), sep="\n", file=sys.stderr)
+        print(*(printable(str(_told(problem, file))) for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
     return status
 

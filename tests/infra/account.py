@@ -10,7 +10,8 @@ from typing import Any
 from botocore.session import get_session
 
 from tests.support.tools import ROOT, tool
-from worker.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from worker.local.aws import ACCESS_KEY, SECRET_KEY
+from worker.local.emulator import REGION
 
 _HERE = (
     "dynamodb",

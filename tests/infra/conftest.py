@@ -1,11 +1,14 @@
 """The module with everything that alarms, rendered once."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.conftest import WAIT_SCALE
 from tests.infra.terraform import Terraform
+from worker.local.emulator import Emulator
 
 _RENDERED = """
 mock_provider "aws" {
@@ -41,3 +44,15 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     (state,) = (line["test_state"] for line in map(json.loads, report.splitlines()) if line["type"] == "test_state")
     resources: list[dict[str, Any]] = state["root_module"]["resources"]
     return resources
+
+
+_TERRAFORM_NEEDS = ("ec2", "ecr", "ecs", "iam", "kms", "logs", "secretsmanager")
+"""Services that Terraform calls besides those that the worker does."""
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An AWS emulator with what Terraform needs too."""
+    output = tmp_path_factory.mktemp("emulator") / "output.log"
+    with Emulator(wait_scale=WAIT_SCALE, output=output, more_services=_TERRAFORM_NEEDS) as running:
+        yield running

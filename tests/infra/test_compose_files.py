@@ -42,6 +42,32 @@ def test_the_local_stack_is_complete_without_a_file_of_the_user(compose: list[st
             assert port["host_ip"] == "127.0.0.1", name
 
 
+def test_the_emulator_of_the_local_stack_is_guarded_and_gets_no_settings(compose: list[str]) -> None:
+    services = _configuration(compose, "docker-compose.yml")
+    emulator = services["aws"]
+    assert emulator["entrypoint"][:3] == ["python", "-m", "worker.local.ministack_server"]
+    assert not [name for name in emulator["environment"] if name.startswith(("AWS_", "GENESYS_"))]
+    for name in ("bootstrap", "traffic"):
+        assert "--allow-remote" in services[name]["command"]
+
+
+def test_nobody_can_log_in_to_grafana(compose: list[str]) -> None:
+    environment = _configuration(compose, "docker-compose.yml")["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+
+
+def test_plain_http_is_for_the_local_stack_alone(compose: list[str], tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    shutil.copy(ROOT / ".env.example", tmp_path / ".env")
+    local = _configuration(compose, "docker-compose.yml")["worker"]
+    real = _configuration(compose, "docker-compose.yml", "docker-compose.aws.yml", directory=tmp_path)["worker"]
+    assert local["environment"]["ALLOW_PLAIN_HTTP"] == "true"
+    assert "ALLOW_PLAIN_HTTP" not in real["environment"]
+
+
 def test_events_of_the_local_stack_wait_longer_than_details_lag_and_analytics_is_quicker(compose: list[str]) -> None:
     services = _configuration(compose, "docker-compose.yml")
     delay, late = (

@@ -97,13 +97,20 @@ async def test_the_state_machine_is_the_one_file_with_its_placeholders_replaced(
     assert states["SendDeadLetter"]["Parameters"]["QueueUrl"] == stack.settings["DEAD_LETTER_QUEUE_URL"]
 
 
+@pytest.mark.usefixtures("aws_environment")
+def test_it_needs_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert _run("test-without-keys") == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"AWS_ENDPOINT_URL": ""}, "AWS_ENDPOINT_URL: is required"),
         ({"AWS_ENDPOINT_URL": "https://sqs.us-east-1.amazonaws.com"}, "is AWS itself"),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "AWS_REGION: is required"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AWS_ACCESS_KEY_ID"),
     ],
 )
 @pytest.mark.usefixtures("aws_environment")

@@ -7,7 +7,6 @@ import pty
 import re
 import signal
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +15,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-_MARK = "DEMO_TEST_MARK"
+_MARK = "TMPDIR"
+"""One of the few variables that the emulator gets too."""
 
 
 @dataclass
 class Demo:
-    """A demo process. What it starts inherits a mark in its environment, by which it can be found."""
+    """A demo process. What it starts inherits its temporary directory, by which it can be found."""
 
     process: asyncio.subprocess.Process
-    mark: str
     directory: Path
     lines: list[str] = field(default_factory=list)
 
@@ -48,11 +47,11 @@ class Demo:
         return answer
 
     def running(self) -> dict[int, str]:
-        """Process ids and command lines of the processes that carry the mark."""
+        """Process ids and command lines of the processes with this temporary directory."""
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if f"{_MARK}={self.mark}".encode() in (entry / "environ").read_bytes():
+                if f"{_MARK}={self.directory}\0".encode() in (entry / "environ").read_bytes():
                     found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ").strip()
             except OSError:
                 continue
@@ -72,7 +71,6 @@ class Starter:
         self._started: list[Demo] = []
 
     async def __call__(self, *arguments: str, environment: dict[str, str] | None = None) -> Demo:
-        mark = uuid.uuid4().hex
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -81,9 +79,8 @@ class Starter:
             *arguments,
             env={
                 "PATH": os.environ["PATH"],
-                "TMPDIR": str(self.directory),
                 "PYTHONUNBUFFERED": "1",
-                _MARK: mark,
+                _MARK: str(self.directory),
                 **(environment or {}),
             },
             cwd=self.directory,
@@ -91,7 +88,7 @@ class Starter:
             stderr=asyncio.subprocess.STDOUT,
             limit=2**20,
         )
-        self._started.append(Demo(process, mark, self.directory))
+        self._started.append(Demo(process, self.directory))
         return self._started[-1]
 
     async def clean_up(self) -> None:

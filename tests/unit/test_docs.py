@@ -92,7 +92,7 @@ def test_every_make_target_exists(page: Path) -> None:
 @every_page
 def test_every_command_of_the_worker_takes_the_options_it_is_given(page: Path) -> None:
     for line in shell_lines(page):
-        match = re.search(r"python -m worker ([a-z].*)$", line.partition("#")[0].strip())
+        match = re.search(r"(?:python -m worker|\binteraction-worker) ([a-z].*)$", line.partition("#")[0].strip())
         if match:
             words = [word for word in shlex.split(match[1]) if word not in {"COMMAND", "…"}]
             words = list(_until_operator(words))

@@ -58,3 +58,37 @@ def test_a_full_disk_does_not_stop_the_service(monkeypatch: pytest.MonkeyPatch) 
     configure_logging("info", "json")
     structlog.get_logger().info("lost")
     logging.getLogger("library").warning("lost too")
+
+
+def test_the_console_passes_no_control_character_on(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "console")
+    hostile = "evil\x1b[2J\x9b1A\u202e\u2066\u2028\r\x7f"
+    log = structlog.get_logger()
+    log.warning(hostile, id=hostile, many=[hostile], odd=OddText(), **{hostile: 1})
+    logging.getLogger("library").warning(hostile)
+    error: Exception = type(hostile, (Exception,), {})()
+    log.error("failed", exc_info=error)
+    written = capsys.readouterr().out
+    assert written.count("evil\\x1b[2J\\x9b1A\\x202e\\x2066\\x2028\\x0d\\x7f") >= 4
+    assert "odd=\\x1b[2J" in written
+    assert {c for c in written if not c.isprintable()} == {"\n"}
+
+
+class OddText:
+    """Describes itself in control characters."""
+
+    def __repr__(self) -> str:
+        return "\x1b[2J"
+
+
+def test_the_console_shows_an_exception_as_type_and_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "console")
+    try:
+        raise_with_data()
+    except ValueError:
+        structlog.get_logger().exception("failed")
+        logging.getLogger("library").exception("library failed")
+    written = capsys.readouterr().out
+    assert written.count("\nValueError\n") == 2
+    assert written.count(" raise_with_data\n") == 2
+    assert "personal" not in written

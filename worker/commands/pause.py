@@ -16,6 +16,7 @@ from worker.errors import SharedCacheError
 from worker.events import utc_text
 from worker.fleet.document import Document
 from worker.fleet.gate_record import LONGEST_PAUSE_SECONDS, GateRecord, Pause
+from worker.printable import printable
 from worker.settings import FleetSettings, Problem, SettingsError, load_settings
 from worker.wiring import open_gate
 
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         print(asyncio.run(_run(args, settings)))
     except SharedCacheError as error:
-        print(f"the shared cache did not confirm the change, which may be made or not: {error}", file=sys.stderr)
+        text = f"the shared cache did not confirm the change, which may be made or not: {error}"
+        print(printable(text), file=sys.stderr)
         print("`doctor` checks the shared cache and the permissions; then run this again.", file=sys.stderr)
         return 1
     return 0

@@ -3,23 +3,17 @@
 import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Self, TextIO
 
+from worker.printable import printable
+
+__all__ = ["Progress", "age", "printable", "table", "width"]
+
 _SECOND_LINE = "    "
 _PIPE_SECONDS = 10.0
 _TERMINAL_SECONDS = 0.1
-
-
-def printable(text: str, longest: int | None = None, *, keep: str = "") -> str:
-    """`text` without control characters, which could move the cursor or hide a line; cut to `longest` characters."""
-    clean = "".join(
-        c if c in keep or not unicodedata.category(c).startswith(("C", "Zl", "Zp")) else f"\\x{ord(c):02x}"
-        for c in text
-    )
-    return clean if longest is None or len(clean) <= longest else clean[: longest - 1] + "…"
 
 
 def width(stream: TextIO | None = None) -> int | None:
@@ -28,7 +22,8 @@ def width(stream: TextIO | None = None) -> int | None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None) -> str:
-    """An aligned table. Where it is wider than `columns`, its last columns go to a second, indented line."""
+    """An aligned table of printable text. Where it is wider than `columns`, its last columns go to a second line."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
     first = len(head)
     while columns is not None and first > 1 and sum(widths[:first]) + 2 * (first - 1) > columns:

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 
 from worker.aws.errors import AWS_ERRORS
 from worker.local.arguments import count
-from worker.local.aws import Clients, explain, open_clients
+from worker.local.aws import Clients, add_remote_argument, explain, open_clients
+from worker.printable import printable
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
@@ -218,6 +219,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="how long the event queue holds each event back, at most 900 (default: %(default)s)",
     )
+    add_remote_argument(parser)
 
 
 def _delay(text: str) -> int:
@@ -229,15 +231,15 @@ def _delay(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Create the resources and print the settings that name them. Raises SettingsError."""
     try:
-        settings = asyncio.run(_bootstrap(Names(args.prefix), args.delay))
+        settings = asyncio.run(_bootstrap(Names(args.prefix), args.delay, allow_remote=args.allow_remote))
     except AWS_ERRORS as error:
         print(f"bootstrap: {explain(error)}", file=sys.stderr)
         return 1
     for name, value in settings.items():
-        print(f"{name}={value}")
+        print(printable(f"{name}={value}"))
     return 0
 
 
-async def _bootstrap(names: Names, delay_seconds: int) -> dict[str, str]:
-    async with open_clients() as clients:
+async def _bootstrap(names: Names, delay_seconds: int, *, allow_remote: bool) -> dict[str, str]:
+    async with open_clients(allow_remote=allow_remote) as clients:
         return await create(clients, names, delay_seconds=delay_seconds)

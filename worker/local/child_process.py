@@ -33,7 +33,8 @@ class Child:
         """Start it at once. `output` receives stdout and stderr, which are dropped when it is None."""
         with (output or Path(os.devnull)).open("ab") as sink:
             self.process = subprocess.Popen(  # noqa: S603 -- our own interpreter, arguments without a shell
-                [sys.executable, "-m", __name__, module, *arguments],
+                # -P: no module is imported from the working directory.
+                [sys.executable, "-P", "-m", __name__, module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

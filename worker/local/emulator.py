@@ -3,7 +3,7 @@
 import http.client
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,14 +11,16 @@ from typing import Self
 # Says at once that the `local` extra is missing, not when the child fails.
 import ministack  # type: ignore[import-untyped]  # noqa: F401
 
+from worker.local.aws import ACCESS_KEY, SECRET_KEY
 from worker.local.child_process import Child
+from worker.local.emulator_guard import HEALTH_PATH
+from worker.local.ministack_server import SERVICES
 
 REGION = "us-east-1"
-ACCESS_KEY = "local"
-SECRET_KEY = "local"
 
 _START_SECONDS = 60.0
-_PERSISTENCE = ("PERSIST_STATE", "S3_PERSIST", "LOCALSTACK_PERSISTENCE", "USE_SSL", "SERVICES", "AUTH")
+_PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
+"""All that the emulator gets of this process's environment, which may hold keys of an AWS account."""
 
 
 class EmulatorError(Exception):
@@ -28,8 +30,14 @@ class EmulatorError(Exception):
 class Emulator:
     """MiniStack, started on entering the context and gone after leaving it, or when this process ends in any way."""
 
-    def __init__(self, *, wait_scale: float = 1.0, output: Path | None = None) -> None:
-        """`wait_scale` multiplies waits and retry intervals of Step Functions; `output` receives what it prints."""
+    def __init__(
+        self, *, wait_scale: float = 1.0, output: Path | None = None, more_services: Sequence[str] = ()
+    ) -> None:
+        """`wait_scale` multiplies waits and retry intervals of Step Functions; `output` receives what it prints.
+
+        `more_services` are served besides those that the service calls, by MiniStack's names.
+        """
+        self._services = (*SERVICES, *more_services)
         self._wait_scale = wait_scale
         self._output = output
         self._child: Child | None = None
@@ -43,7 +51,7 @@ class Emulator:
             descriptor = listener.fileno()
             self._child = Child(
                 "worker.local.ministack_server",
-                [str(descriptor)],
+                ["--bind", f"fd://{descriptor}"],
                 environment=self._environment(port),
                 output=self._output,
                 file_descriptors=[descriptor],
@@ -76,6 +84,8 @@ class Emulator:
         """What an AWS SDK has to find in its environment to talk to this emulator."""
         return {
             "AWS_ENDPOINT_URL": self.url,
+            # A shell or a profile may have switched endpoints like this one off.
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -84,8 +94,9 @@ class Emulator:
         }
 
     def _environment(self, port: int) -> Mapping[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in _PERSISTENCE}
-        return kept | {
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return passed_on | {
+            "SERVICES": ",".join(self._services),
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
@@ -100,7 +111,7 @@ class Emulator:
     def _await_health(self, port: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
         try:
-            connection.request("GET", "/_ministack/health")
+            connection.request("GET", HEALTH_PATH)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             where = f"see {self._output}" if self._output else "its output was dropped"

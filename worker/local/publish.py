@@ -8,14 +8,13 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from worker.aws.errors import AWS_ERRORS
 from worker.local.arguments import amount, count, positive
-from worker.local.aws import Clients, explain, open_clients
+from worker.local.aws import Clients, add_remote_argument, explain, open_clients
 from worker.local.simulator.control import CONVERSATIONS
 from worker.local.simulator.conversations import Conversation
 from worker.local.traffic import (
@@ -29,6 +28,8 @@ from worker.local.traffic import (
     send_bodies,
     when_due,
 )
+from worker.loopback import is_loopback
+from worker.printable import printable
 from worker.settings import Problem, SettingsError
 
 _AT_ONCE = Pace(0)
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the simulator to tell of the conversations (default: GENESYS_API_URL, if that is on this machine)",
     )
+    add_remote_argument(parser)
 
 
 def add_unfolding_arguments(parser: argparse.ArgumentParser, *, events_per_interaction: int, spread: float) -> None:
@@ -85,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(_publish(args))
     except (PublishError, *AWS_ERRORS) as error:
-        print(f"publish: {error if isinstance(error, PublishError) else explain(error)}", file=sys.stderr)
+        text = printable(str(error)) if isinstance(error, PublishError) else explain(error)
+        print(f"publish: {text}", file=sys.stderr)
         return 1
     events = args.events * args.events_per_interaction
     of = f" of {args.events} interactions" if args.events_per_interaction > 1 else ""
@@ -107,7 +110,11 @@ async def _publish(args: argparse.Namespace) -> None:
                 missing=True,
             )
         )
-    async with open_clients() as clients:
+    if args.simulator and not args.allow_remote and not _local_url(args.simulator):
+        raise SettingsError(
+            Problem("--simulator", "is not on this machine", "--allow-remote lets it be on another one")
+        )
+    async with open_clients(allow_remote=args.allow_remote) as clients:
         rate = args.rate / args.events_per_interaction
         conversations = make_conversations(args.events, start=datetime.now(UTC), rate=rate, spread=args.spread)
         await _tell_simulator(args.simulator, conversations)
@@ -124,7 +131,7 @@ async def _tell_simulator(given: str | None, conversations: Sequence[Conversatio
     except PublishError as error:
         if given:
             raise
-        print(f"publish: the simulator was not told of the conversations: {error}", file=sys.stderr)
+        print(printable(f"publish: the simulator was not told of the conversations: {error}"), file=sys.stderr)
 
 
 async def _tell(url: str, conversations: Sequence[Conversation]) -> None:
@@ -140,11 +147,12 @@ async def _tell(url: str, conversations: Sequence[Conversation]) -> None:
 
 def _local_url(url: str) -> str:
     """`url` when it leads to this machine, else nothing."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return url
+    return url if is_loopback(_host(url)) else ""
+
+
+def _host(url: str) -> str:
     try:
-        return url if ip_address(host).is_loopback else ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.printable import printable
+
 
 class _Stdout:
     """Standard output that never fails: a full disk or a closed pipe costs lines, not the service."""
@@ -48,9 +50,9 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _frames_only,
     ]
-    render: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    render = _console() if console else [structlog.processors.JSONRenderer()]
     structlog.configure(
-        processors=[*shared, render],
+        processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -59,10 +61,31 @@ def configure_logging(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _frames_only, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _frames_only, *render],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _console() -> list[Processor]:
+    """Lines for a person. JSON needs no such care: it escapes whatever is not ASCII."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return [_printable_only, renderer]
+
+
+def _printable_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Names and values as text without control characters; the frames of an exception on lines of their own."""
+    chain: Any = event.pop("exception", ())
+    clean = {
+        printable(str(name)): printable(value if isinstance(value, str) else repr(value))
+        for name, value in event.items()
+    }
+    if chain:
+        lines = [line for each in chain for line in (each["type"], *(f"  {frame}" for frame in each["frames"]))]
+        clean["exception"] = "\n".join(map(printable, lines))
+    return clean
 
 
 def _frames_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

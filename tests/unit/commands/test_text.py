@@ -52,3 +52,7 @@ def test_progress_of_a_quick_command_leaves_a_pipe_clean() -> None:
     with Progress("redriven", 200, pipe) as progress:
         progress.update(50)
     assert pipe.getvalue() == ""
+
+
+def test_a_cell_of_a_table_is_made_printable() -> None:
+    assert table(("A", "B"), [("1\x1b[2J", "2")], None) == "A         B\n1\\x1b[2J  2"

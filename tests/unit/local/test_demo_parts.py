@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.support.environment import kept_environment
 from worker.events import InvalidEventError, parse_event
 from worker.local.demo.accounting import Account
 from worker.local.demo.display import percentile, print_result, summary
+from worker.local.demo.world import _take_environment
 from worker.local.simulator.stats import Stats
 from worker.local.traffic import Event, Pace, PublishError, Shape, make_events, malformed_bodies, put_events
 
@@ -143,3 +146,13 @@ async def test_an_entry_refused_again_and_again_is_an_error_not_a_loss(monkeypat
 @pytest.mark.parametrize(("rate", "batch"), [(0, 10), (1, 1), (50, 5), (1000, 10)])
 def test_a_low_rate_is_sent_in_small_parts(rate: float, batch: int) -> None:
     assert Pace(rate).batch == batch
+
+
+def test_nothing_of_the_callers_leads_the_demo_to_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_SQS", "HTTPS_PROXY", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "callers-own")
+    with kept_environment():
+        _take_environment({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
+        assert "callers-own" not in os.environ.values()
+        # Without these, the SDK reads ~/.aws.
+        assert os.environ["AWS_CONFIG_FILE"] == os.environ["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         raise
     except (NotConfirmedError, *AWS_ERRORS) as error:
         fault = error.__cause__ or error  # the SDK's text names the call and the endpoint
-        print(f"dlq {args.dlq_command}: {error_code(fault)}: {fault}", file=sys.stderr)
+        print(printable(f"dlq {args.dlq_command}: {error_code(fault)}: {fault}"), file=sys.stderr)
         print("`doctor` checks the queues, the permissions and the endpoint.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

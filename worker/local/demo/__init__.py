@@ -22,6 +22,7 @@ from worker.local.demo.world import DETAILS_LAG_SECONDS, World, running_world
 from worker.local.emulator import EmulatorError
 from worker.local.publish import add_unfolding_arguments
 from worker.local.traffic import PublishError
+from worker.printable import printable
 
 _LOOK_SECONDS = 0.4
 _QUIET_LOOKS = 8
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             return asyncio.run(_until_signal(args, console, Path(directory)))
         except (EmulatorError, WorldError, PublishError) as error:
-            print(f"demo: {error}", file=sys.stderr)
+            print(printable(f"demo: {error}", keep="\n"), file=sys.stderr)
         except AWS_ERRORS as error:
             print(f"demo: {explain(error)}", file=sys.stderr)
     return 1
@@ -112,7 +113,7 @@ async def _demo(args: argparse.Namespace, console: Console, directory: Path) -> 
         result = summary(account, world.simulator.stats.as_dict(), time.monotonic() - start)
         print_result(console, result)
         if (item := await accounting.example()) is not None:
-            console.print("One of the items:", json.dumps(item, ensure_ascii=False), markup=False)
+            console.print("One of the items:", printable(json.dumps(item, ensure_ascii=False)), markup=False)
         if args.keep:
             _print_urls(console, world)
         if args.json:

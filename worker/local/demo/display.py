@@ -9,8 +9,10 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from worker.local.demo.accounting import Account
+from worker.printable import printable
 
 _LINE_SECONDS = 2.0
 _STATUSES = {"0": "cut off"}
@@ -181,5 +183,6 @@ def _letters(reasons: Mapping[str, int]) -> Table:
     table.add_column("events", justify="right")
     table.add_column("which means")
     for reason, count in sorted(reasons.items()):
-        table.add_row(reason, str(count), _EXPLANATIONS.get(reason, ""))
+        # As it is, without rich's markup.
+        table.add_row(Text(printable(reason)), str(count), _EXPLANATIONS.get(reason, ""))
     return table

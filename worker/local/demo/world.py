@@ -88,13 +88,20 @@ def _take_environment(environment: Mapping[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "ECS_")) or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ.update(environment)
+    # A profile may name endpoints of its own, or run a program for its credentials.
+    os.environ.update(dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull))
 
 
 def _worker_environment(settings: Mapping[str, str], simulator: Simulator) -> dict[str, str]:
     # Empty counts as unset and keeps a setting of the user's shell out.
     unset = {name.upper(): "" for name in Settings.model_fields if name not in _EXTENSIONS}
+    found = {}
+    if any(os.environ.get(name.upper()) for name in _EXTENSIONS):
+        # The function of one's own may be in the working directory.
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(Path.cwd()))))
     return {
         **os.environ,
+        **found,
         **unset,
         **settings,
         **simulator.environment,
