@@ -9,6 +9,7 @@ import aiohttp
 from worker.clock import Clock
 from worker.errors import RateLimited, Unauthorized, Unavailable
 from worker.fleet.token import LoginAnswer, LoginFailed, Token
+from worker.fleet.token_record import LONGEST_LIFE_SECONDS
 from worker.genesys.responses import correlation_id, read_json, retry_after
 from worker.ports import Metrics
 
@@ -64,7 +65,7 @@ def _token(answer: Any, sent_at: float) -> LoginAnswer:
     seconds = answer.get("expires_in")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not _SHORTEST_SECONDS <= seconds < 1e9:  # noqa: PLR2004
         seconds = _SHORTEST_SECONDS
-    return Token(text, sent_at, sent_at + seconds)
+    return Token(text, sent_at, sent_at + min(seconds, LONGEST_LIFE_SECONDS))
 
 
 def _refusal(response: aiohttp.ClientResponse, answer: Any) -> LoginFailed:
