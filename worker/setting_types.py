@@ -94,6 +94,8 @@ def _cache_backend(value: str) -> str:
         raise ValueError("must be memory://, dynamodb://TABLE, redis://… or rediss://…")
     if url.scheme != "memory" and not url.netloc:
         raise ValueError(f"names no {'table' if url.scheme == 'dynamodb' else 'host'} after {url.scheme}://")
+    if url.scheme == "dynamodb" and not re.fullmatch(r"dynamodb://[A-Za-z0-9_.:/-]+", value):
+        raise ValueError("is not a table; expected dynamodb://TABLE")
     if url.scheme in {"redis", "rediss"}:
         _check_redis(url)
     return value

@@ -72,8 +72,8 @@ async def test_two_versions_share_the_allowance_without_a_429_and_log_in_once_mo
             await send_many(stack, 80)
             await until(lambda: succeeded(90))
             assert simulator.stats.logins == 1
-            # This version takes over the plain token of 0.1.0. What this version writes is encrypted, under a key that 0.1.0
-            # does not read, so the next token costs a login of each: one more at most.
+            # This version takes over the plain token of 0.1.0. What it writes itself is encrypted, under a key that
+            # 0.1.0 does not read, so the next token costs a login of each: one more at most.
             simulator.tokens.revoke_all()
             await send_many(stack, 20)
             await until(lambda: succeeded(110))

@@ -56,6 +56,19 @@ async def told(*, opens: bool) -> str:
     return repr(settings)
 
 
+@pytest.mark.parametrize("table", ["user:hunter2Xyzzy@table", "table?key=hunter2Xyzzy", "table#hunter2Xyzzy"])
+def test_a_table_of_the_cache_has_no_password(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARED_CACHE_URL", f"dynamodb://{table}")
+    with pytest.raises(SettingsError, match=r"is not a table; expected dynamodb://TABLE\Z"):
+        load_settings()
+
+
+@pytest.mark.parametrize("table", ["table", "table/", "arn:aws:dynamodb:us-east-1:000000000000:table/my_table-1.2"])
+def test_a_table_of_the_cache_is_a_name_or_an_arn(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARED_CACHE_URL", f"dynamodb://{table}")
+    assert load_settings().shared_cache_url == f"dynamodb://{table}"
+
+
 @pytest.mark.parametrize("password", ["p%2Fq", "p%40q%23", "abc123"])
 @pytest.mark.parametrize("rest", ["host", "host:6379", "host:6379/0", "[::1]:6379/0?protocol=3"])
 def test_a_redis_url_that_is_right_is_taken(password: str, rest: str, monkeypatch: pytest.MonkeyPatch) -> None:

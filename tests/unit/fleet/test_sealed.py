@@ -14,6 +14,7 @@ from worker.fleet.keys import digest
 from worker.fleet.memory import MemoryCache
 from worker.fleet.sealed import Seal, TokenDocument, derive_key
 from worker.fleet.token_record import Token, TokenRecord
+from worker.genesys.login import _token
 
 OLD = Path(__file__).parents[2] / "fixtures" / "shared_cache" / "0.1.0"
 RECORD = TokenRecord(
@@ -166,3 +167,11 @@ def test_the_key_is_derived_as_rfc_5869_says() -> None:
 
 def test_a_record_is_kept_for_no_longer_than_the_longest_life_of_a_token() -> None:
     assert TokenRecord(lease_until=1e300).keep_seconds(0.0) <= 48 * 3600 + 600
+
+
+@pytest.mark.parametrize("seconds", [1, 86_400, 172_800, 172_801, 1e8])
+def test_a_token_of_any_login_can_be_read_by_the_others(seconds: float) -> None:
+    token = _token({"access_token": "made-up-token", "expires_in": seconds}, 1764000000.123)
+    assert isinstance(token, Token)
+    fields = json.loads(json.dumps(TokenRecord(token=token).to_fields()))
+    assert TokenRecord.from_fields(fields).token == token
