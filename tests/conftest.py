@@ -9,16 +9,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.support.stack import Stack, StartSimulator
+from tests.support.stack import WAIT_SCALE, Stack, StartSimulator
 from tests.support.worker_process import StartWorker, WorkerProcess, worker_process
 from worker.local import bootstrap
 from worker.local.aws import open_clients
 from worker.local.emulator import Emulator
 from worker.local.simulator.server import Options, Simulator
 from worker.settings import Settings
-
-WAIT_SCALE = 0.02
-"""A retry interval of 15 s passes in 0.3 s. The emulator enforces neither heartbeats nor time-outs."""
 
 # A test fails for what it finds, not for how long a busy machine takes.
 hypothesis.settings.register_profile(

@@ -1,12 +1,13 @@
 """The composition root, the only file that knows everything: settings in, a running service out."""
 
 import argparse
+import asyncio
 import faulthandler
 import functools
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
@@ -73,9 +74,16 @@ def _run(settings: Settings) -> int:
 
 async def serve(settings: Settings, metrics: PrometheusMetrics) -> int:
     """The service, from its first connection to its last; the exit status."""
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     async with AsyncExitStack() as stack:
         stack.callback(faulthandler.cancel_dump_traceback_later)
         return await _Service(settings, metrics, stack).serve()
+
+
+def log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody awaited, without asyncio's own text: that quotes the exception's text and a callback's values."""
+    error = context.get("exception")
+    log.error("event_loop_error", error=type(error).__name__ if error else "unknown", exc_info=error)
 
 
 class _Service:

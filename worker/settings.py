@@ -17,6 +17,7 @@ from worker.setting_types import (
     Url,
     account_of_queue,
     arn_of,
+    is_plain_http_elsewhere,
 )
 
 Role = Literal["intake", "activity"]
@@ -57,6 +58,10 @@ class _Settings(BaseSettings):
     """Settings of the environment. Each kind has those that some commands use, so that nobody is asked for others."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True)
+
+    def refusals(self) -> list[Problem]:
+        """Settings that no command works with, as it would give something away."""
+        return []
 
     def conflicts(self) -> list[Problem]:
         """What is wrong between settings that are right one by one."""
@@ -132,6 +137,7 @@ class FleetSettings(_Settings):
     )
     shared_cache_url: CacheUrl = Field(
         default="memory://",
+        repr=False,  # it may hold a password
         description="where tasks share the access token and the rate limit: `memory://` (one task), "
         "`dynamodb://TABLE`, `redis://…`, `rediss://…`",
     )
@@ -152,6 +158,11 @@ class Settings(FleetSettings, ErasureSettings, QueueSettings):
     )
     genesys_api_url: Url | None = Field(
         default=None, description="base URL of the API, for the simulator or a proxy; from the region when unset"
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="let `GENESYS_LOGIN_URL` and `GENESYS_API_URL` be plain `http` outside loopback: the client's "
+        "secret, the token and all details can then be read on the way",
     )
     genesys_details_path: str | None = Field(
         default=None,
@@ -239,6 +250,14 @@ class Settings(FleetSettings, ErasureSettings, QueueSettings):
             return self.details_lag_seconds
         return 90.0 if self.genesys_details_path is None else 5.0
 
+    def refusals(self) -> list[Problem]:
+        """Settings that no command works with, as it would give something away."""
+        urls = {"GENESYS_LOGIN_URL": self.genesys_login_url, "GENESYS_API_URL": self.genesys_api_url}
+        text = "is plain http to another machine, where everybody on the way can read secret, token and details"
+        fix = "use https://, or set ALLOW_PLAIN_HTTP=true for a simulator"
+        plain = [name for name, url in urls.items() if is_plain_http_elsewhere(url)]
+        return [*super().refusals(), *([] if self.allow_plain_http else [Problem(name, text, fix) for name in plain])]
+
     @field_validator("roles", "end_event_types", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -314,6 +333,8 @@ def load_settings(kind: type[_Settings] = Settings, *, with_conflicts: bool = Tr
         settings = kind()
     except ValidationError as error:
         raise SettingsError(*(_problem(kind, dict(fault)) for fault in error.errors(include_url=False))) from None
+    if refusals := settings.refusals():
+        raise SettingsError(*refusals)
     if with_conflicts and (problems := settings.conflicts()):
         raise SettingsError(*problems)
     return settings

@@ -215,7 +215,7 @@ async def open_cache(settings: FleetSettings, dynamodb: "DynamoDBClient | None")
         try:
             cache = await stack.enter_async_context(open_shared_cache(settings.shared_cache_url, dynamodb))
         except ValueError as error:
-            raise SettingsError(_cache_problem(error)) from error
+            raise SettingsError(_cache_problem(error)) from None
         yield cache
 
 
@@ -223,7 +223,8 @@ def _cache_problem(error: ValueError) -> Problem:
     if isinstance(error.__cause__, ImportError):
         fix = "in the project's folder: pip install '.[redis]'"
         return Problem("SHARED_CACHE_URL", "names Redis and its library is not installed", fix)
-    return Problem("SHARED_CACHE_URL", str(error))
+    # The library's text may quote the URL, which holds a password.
+    return Problem("SHARED_CACHE_URL", "is refused by the Redis library", "check its options, which are after the ?")
 
 
 @asynccontextmanager

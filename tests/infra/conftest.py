@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import WAIT_SCALE
 from tests.infra.terraform import Terraform
+from tests.support.stack import WAIT_SCALE
 from worker.local.emulator import Emulator
 
 _RENDERED = """

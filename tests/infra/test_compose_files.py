@@ -88,7 +88,7 @@ def test_the_workers_on_real_aws_need_neither_emulator_nor_simulator(compose: li
     worker = _configuration(compose, "docker-compose.yml", "docker-compose.aws.yml", directory=tmp_path)["worker"]
     assert not worker.get("depends_on")
     assert worker["environment"]["EVENT_QUEUE_URL"].startswith("https://sqs.eu-central-1")
-    assert {"AWS_ENDPOINT_URL", "DETAILS_LAG_SECONDS"} & worker["environment"].keys() == set()
+    assert {"AWS_ENDPOINT_URL", "DETAILS_LAG_SECONDS", "ALLOW_PLAIN_HTTP"} & worker["environment"].keys() == set()
 
 
 def test_the_example_settings_are_what_bootstrap_makes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +98,7 @@ def test_the_example_settings_are_what_bootstrap_makes(monkeypatch: pytest.Monke
         assert name in AWS_NAMES or name.lower() in Settings.model_fields, name
     settings, names = Settings(), Names()
     assert settings.conflicts() == []
+    assert settings.refusals() == []
     assert str(settings.event_queue_url).endswith(f"/{names.event_queue}")
     assert str(settings.dead_letter_queue_url).endswith(f"/{names.dead_letter_queue}")
     assert settings.state_machine_arn.endswith(f":stateMachine:{names.state_machine}")

@@ -191,7 +191,7 @@ async def test_a_revoked_token_costs_one_login_and_no_attempt(opened: OpenDetail
 async def test_a_wrong_secret_is_reported_as_one_and_not_tried_again_and_again(opened: OpenDetails) -> None:
     async with opened(genesys_client_secret="wrong") as (details, simulator, _):
         for _ in range(50):
-            with pytest.raises(Unauthorized, match=r"401 \(invalid_client: authentication failed\).*GENESYS_CLIENT_ID"):
+            with pytest.raises(Unauthorized, match=r"401 \(invalid_client\).*GENESYS_CLIENT_ID"):
                 await details.check()
         assert_failed(await details.fetch("id-1"), Unauthorized, "authentication failed")
         assert simulator.stats.logins_refused == 1

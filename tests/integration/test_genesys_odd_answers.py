@@ -185,3 +185,26 @@ async def test_an_answer_that_is_too_large_is_asked_for_in_parts(
         results = await asyncio.gather(*(details.fetch(one) for one in names))
         assert isinstance(results[0], Invalid)
         assert all(isinstance(result, Details) for result in results[1:])
+
+
+@pytest.mark.parametrize("field", ["conversationId", "id", "interactionId"])
+@pytest.mark.parametrize("value", ["id-2", "", 7])
+async def test_an_answer_for_another_interaction_is_no_answer(opened: OpenWith, field: str, value: Any) -> None:
+    body = {"startTime": "2026-01-02T03:04:05.678Z", "id": "id-1", field: value}
+    async with opened(always(200, body), genesys_details_path="/api/of/my/own/{interactionId}") as (details, _):
+        assert_failed(await details.fetch("id-1"), InteractionUnavailable, "for another interaction")
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"id": "id-1"}, {"id": None}, {"interactionId": "id-1", "conversationId": "id-1"}]
+)
+async def test_an_answer_that_names_the_interaction_or_none_is_taken(opened: OpenWith, named: dict[str, Any]) -> None:
+    body = {"startTime": "2026-01-02T03:04:05.678Z", **named}
+    async with opened(always(200, body), genesys_details_path="/api/of/my/own/{interactionId}") as (details, _):
+        assert isinstance(await details.fetch("id-1"), Details)
+
+
+@pytest.mark.parametrize("code", ["4111 1111", "x" * 5000, "bad.request\n", "Bad.Request", "BAD"])
+async def test_a_code_that_is_not_of_genesys_cloud_is_not_quoted(opened: OpenWith, code: str) -> None:
+    async with opened(error(400, code)) as (details, _):
+        assert_failed(await details.fetch("id-1"), Invalid, r"answered 400 another code\Z")

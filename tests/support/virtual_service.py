@@ -26,6 +26,7 @@ from worker.fleet.gate import Gate
 from worker.fleet.guarded import GuardedCache
 from worker.fleet.ledger import Pace
 from worker.fleet.memory import MemoryCache
+from worker.fleet.sealed import TokenDocument
 from worker.fleet.token import LoginAnswer, LoginFailed, Token, Tokens
 from worker.genesys.answer import Answer, Answered, Throttled, Unreachable
 from worker.genesys.details import PROBE_PREFIX, Batching
@@ -269,7 +270,12 @@ class Worker:
 
         self.batching = Batching(
             ask,
-            Tokens(cache, f"token#{secret}", lambda: service.genesys.log_in(secret), metrics, clock),
+            Tokens(
+                TokenDocument(cache, client="client", client_id="id", secret=secret),
+                lambda: service.genesys.log_in(secret),
+                metrics,
+                clock,
+            ),
             allowance,
             gate=self.gate,
             genesys=genesys,

@@ -1,14 +1,21 @@
 """Log lines: JSON, without the text of exceptions, and never the end of the service."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 import structlog
 
+from tests.support.virtual_time import VirtualClock
+from worker.app import log_loop_error
+from worker.runtime.lifecycle import Lifecycle
+from worker.runtime.stopping import Stopping
 from worker.telemetry.logging import configure_logging
 
 
@@ -92,3 +99,39 @@ def test_the_console_shows_an_exception_as_type_and_frames(capsys: pytest.Captur
     assert written.count("\nValueError\n") == 2
     assert written.count(" raise_with_data\n") == 2
     assert "personal" not in written
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+async def test_a_loop_that_died_is_logged_without_the_text_of_its_exception(
+    form: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def die() -> None:
+        raise_with_data()
+
+    configure_logging("info", form)
+    clock = VirtualClock()
+    life = Lifecycle(Stopping(clock), drain_seconds=1, hand_back_seconds=1, clock=clock)
+    assert await life.run({"loop": die}, {}, None) == 1
+    output = "".join(capsys.readouterr())
+    assert "loop_died" in output
+    assert "raise_with_data" in output
+    assert "personal" not in output
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+async def test_an_exception_that_nobody_awaited_is_logged_without_its_text(
+    form: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def die(_: str) -> None:
+        raise_with_data()
+
+    configure_logging("info", form)
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
+    forgotten = asyncio.create_task(die("made-up personal data"))
+    await asyncio.wait([forgotten])
+    del forgotten
+    gc.collect()
+    output = "".join(capsys.readouterr())
+    assert "event_loop_error" in output
+    assert "ValueError" in output
+    assert "personal" not in output

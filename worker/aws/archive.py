@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
-from worker.errors import StoreUnavailable
+from worker.errors import Invalid, StoreUnavailable
 from worker.events import InteractionEvent, utc_text
 from worker.ports import Details, Kept, ProbedStore
 
@@ -151,10 +151,17 @@ def object_key(prefix: str, interaction_id: str, day: date) -> str:
 
 
 def _pack(document: Mapping[str, Any]) -> bytes:
-    """One line, so that query engines read it as a row; without a time stamp, so that the same document is the same."""
+    """One line, so that query engines read it as a row; without a time stamp, so that the same document is the same.
+
+    Raises Invalid for a number that is not JSON, which query engines would stumble over.
+    """
     # Half of a surrogate pair has no UTF-8 form: its escape is what JSON has for it.
-    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return gzip.compress(line + b"\n", _GZIP_LEVEL, mtime=0)
+    try:
+        line = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        raise Invalid("the details hold a number that JSON does not have (NaN, or one beyond its range)") from None
+    packed = line.encode("utf-8", "backslashreplace")
+    return gzip.compress(packed + b"\n", _GZIP_LEVEL, mtime=0)
 
 
 def _unavailable(error: BaseException) -> StoreUnavailable:

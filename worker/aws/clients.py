@@ -60,6 +60,7 @@ def new_session() -> AioSession:
 
     Raises SettingsError when no region is configured.
     """
+    _check_endpoints()
     session = get_session()
     # botocore itself reads AWS_DEFAULT_REGION only, the newer SDKs and ECS use AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
@@ -68,6 +69,13 @@ def new_session() -> AioSession:
         text = "is required and not set (the AWS region of the queues and the state machine)"
         raise SettingsError(Problem("AWS_REGION", text, missing=True))
     return session
+
+
+def _check_endpoints() -> None:
+    """The texts of errors show an endpoint, so it holds no credentials. Raises SettingsError, without the value."""
+    for name, value in os.environ.items():
+        if name.startswith("AWS_ENDPOINT_URL") and "@" in value:
+            raise SettingsError(Problem(name, "may hold no user and password", "expected a URL as https://HOST:PORT"))
 
 
 async def require_credentials(session: AioSession) -> None:

@@ -5,10 +5,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from worker.clock import Clock, SystemClock
 from worker.fleet.dynamodb import DynamoDBCache
 from worker.fleet.memory import MemoryCache
 from worker.ports import SharedCache
+from worker.setting_types import is_plain_redis_elsewhere
+
+log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -27,6 +32,8 @@ async def open_shared_cache(url: str, dynamodb: Any, clock: Clock | None = None)
     elif parts.scheme == "dynamodb":
         yield DynamoDBCache(dynamodb, url.removeprefix("dynamodb://").rstrip("/"), clock)
     else:
+        if is_plain_redis_elsewhere(url):
+            log.warning("shared_cache_not_encrypted", detail="SHARED_CACHE_URL is redis://; use rediss:// for TLS")
         from worker.fleet.redis import open_redis  # noqa: PLC0415 - the library is an extra
 
         async with open_redis(url, clock) as cache:

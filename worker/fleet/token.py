@@ -11,8 +11,9 @@ import structlog
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import SharedCacheError
-from worker.fleet.document import Document, Snapshot
+from worker.fleet.document import Snapshot
 from worker.fleet.first_seen import FirstSeen
+from worker.fleet.sealed import TokenDocument
 from worker.fleet.token_record import (
     LONGEST_LIFE_SECONDS,
     LoginAnswer,
@@ -22,7 +23,7 @@ from worker.fleet.token_record import (
     alone_at,
     refresh_at,
 )
-from worker.ports import Metrics, SharedCache
+from worker.ports import Metrics
 
 __all__ = ["LoginAnswer", "LoginFailed", "Token", "Tokens"]
 
@@ -40,13 +41,12 @@ class Tokens:
 
     def __init__(
         self,
-        cache: SharedCache,
-        key: str,
+        document: TokenDocument,
         log_in: Callable[[], Awaitable[LoginAnswer]],
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._document = Document(cache, key, TokenRecord)
+        self._document = document
         self._log_in = log_in
         self._metrics = metrics
         self._clock = clock

@@ -13,10 +13,15 @@ LONGEST_BACKOFF_SECONDS = 60.0
 LONGEST_LIFE_SECONDS = 48 * 3600.0
 """The longest that an OAuth client can be set to let its tokens live, in Genesys Cloud's documentation."""
 
+_ROUNDING = 1e-3
+
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.3
 _JITTER_SHARE = 0.2
 _BACKOFF_JITTER_SHARE = 0.25
+
+_MOST_FAILURES = 10**9
+"""More than there can be; the number only grows the backoff, which has a limit."""
 
 _PAUSED = "PausedError"
 """What the record says for a login that was answered with 429: the name of a class of 0.1.0, which reads it too."""
@@ -35,10 +40,10 @@ class Token:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Token":
         """As document.Content."""
-        text = fields["text"]
-        if not isinstance(text, str):
-            raise TypeError("the text of a token is not a string")
-        return cls(text, finite(fields["minted_at"]), finite(fields["expires_at"]))
+        token = cls(_text(fields["text"]), _number(fields["minted_at"]), _number(fields["expires_at"]))
+        if not 0 <= token.expires_at - token.minted_at <= LONGEST_LIFE_SECONDS + _ROUNDING:
+            raise ValueError("a token of the shared cache lives longer than any, or ends before it begins")
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,12 @@ class TokenRecord:
         token = fields["token"]
         return cls(
             token=None if token is None else Token.from_fields(token),
-            lease_until=finite(fields.get("lease_until", 0.0)),
-            failures=int(fields.get("failures", 0)),
-            retry_at=finite(fields.get("retry_at", 0.0)),
-            failure=str(fields.get("failure", "")),
-            problem=str(fields.get("problem", "")),
-            stillborn=int(fields.get("stillborn", 0)),
+            lease_until=_number(fields.get("lease_until", 0.0)),
+            failures=_count(fields.get("failures", 0)),
+            retry_at=_number(fields.get("retry_at", 0.0)),
+            failure=_text(fields.get("failure", "")),
+            problem=_text(fields.get("problem", "")),
+            stillborn=_count(fields.get("stillborn", 0)),
         )
 
     def to_fields(self) -> dict[str, Any]:
@@ -114,9 +119,9 @@ class TokenRecord:
         return asdict(self)
 
     def keep_seconds(self, now: float) -> float:
-        """How long the record is of use."""
+        """How long the record is of use: never longer than the longest life, whatever the clocks say."""
         end = max(self.token.expires_at if self.token else 0.0, self.lease_until, self.retry_at)
-        return max(end - now, 0.0) + 10 * LONGEST_BACKOFF_SECONDS
+        return min(max(end - now, 0.0), LONGEST_LIFE_SECONDS) + 10 * LONGEST_BACKOFF_SECONDS
 
     def failure_at(self, now: float) -> LoginFailed | None:
         """What the last login failed with; None when it is time for another one."""
@@ -168,3 +173,22 @@ class TokenRecord:
             failure=Unauthorized.name,
             problem="Genesys Cloud refuses every fresh token; check the OAuth client and its roles",
         )
+
+
+def _number(value: Any) -> float:
+    """As document.finite, of a number alone."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    return finite(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_FAILURES:
+        raise TypeError("not a number of times")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

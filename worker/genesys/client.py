@@ -31,6 +31,14 @@ _SLOW_WEIGHT = 2 * 2**20
 log = structlog.get_logger()
 
 
+_IDS = ("conversationId", "id", "interactionId")
+"""Where an answer of one interaction names it."""
+
+
+class _AnotherInteractionError(ValueError):
+    """The answer is for another id than the one asked for: something on the way mixes answers up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """The details endpoint: the batched one, or with a path template one that takes one interaction per request."""
@@ -79,8 +87,9 @@ class Client:
             results = await self._results(ids, body, asked_at(sent_at, response.headers.get("Date")), share)
         except TooLargeError as error:
             return Suspect(Invalid(str(error)), status)
-        except ValueError:
-            detail = f"Genesys Cloud's answer is not the JSON expected{correlation_id(response)}"
+        except ValueError as error:
+            what = "for another interaction" if isinstance(error, _AnotherInteractionError) else "not the JSON expected"
+            detail = f"Genesys Cloud's answer is {what}{correlation_id(response)}"
             log.warning("genesys_answer_unreadable", ids=len(ids), detail=detail)
             return Suspect(InteractionUnavailable(detail), status)
         return Answered(results)
@@ -106,7 +115,7 @@ class Client:
         results: dict[str, Details | AttemptError] = {}
         wanted = frozenset(ids)
         async for document, weight in self._documents(body, share):
-            name = ids[0] if self.template is not None else _name(document)
+            name = _name(document) if self.template is None else _checked(document, ids[0])
             if name in wanted and not isinstance(results.get(name), Details):
                 slow = weight > _SLOW_WEIGHT
                 found = await asyncio.to_thread(_read, read, document, asked) if slow else _read(read, document, asked)
@@ -143,6 +152,15 @@ def _name(conversation: Any) -> str:
     """The id in a conversation; empty when it has none."""
     name = conversation.get("conversationId") if isinstance(conversation, dict) else None
     return name if isinstance(name, str) else ""
+
+
+def _checked(document: Any, asked: str) -> str:
+    """The id that was asked for alone. Raises _AnotherInteractionError when the answer names another one."""
+    fields = document if isinstance(document, dict) else {}
+    named = (fields[name] for name in _IDS if isinstance(fields.get(name), str | int))
+    if any(str(name) != asked for name in named):
+        raise _AnotherInteractionError
+    return asked
 
 
 def _failure(response: aiohttp.ClientResponse, body: bytes, ids: int) -> Answer:

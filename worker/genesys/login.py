@@ -9,7 +9,8 @@ import aiohttp
 from worker.clock import Clock
 from worker.errors import RateLimited, Unauthorized, Unavailable
 from worker.fleet.token import LoginAnswer, LoginFailed, Token
-from worker.genesys.responses import correlation_id, read_json, retry_after
+from worker.fleet.token_record import LONGEST_LIFE_SECONDS
+from worker.genesys.responses import correlation_id, login_code, read_json, retry_after
 from worker.ports import Metrics
 
 TIMEOUT_SECONDS = 10.0
@@ -64,13 +65,12 @@ def _token(answer: Any, sent_at: float) -> LoginAnswer:
     seconds = answer.get("expires_in")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not _SHORTEST_SECONDS <= seconds < 1e9:  # noqa: PLR2004
         seconds = _SHORTEST_SECONDS
-    return Token(text, sent_at, sent_at + seconds)
+    return Token(text, sent_at, sent_at + min(seconds, LONGEST_LIFE_SECONDS))
 
 
 def _refusal(response: aiohttp.ClientResponse, answer: Any) -> LoginFailed:
-    fields = answer if isinstance(answer, dict) else {}
-    known = [str(fields[name])[:80] for name in ("error", "description") if isinstance(fields.get(name), str)]
-    what = f"login answered {response.status}" + (f" ({': '.join(known)})" if known else "") + correlation_id(response)
+    code = login_code(answer)
+    what = f"login answered {response.status}{f' ({code})' if code else ''}{correlation_id(response)}"
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return LoginFailed(RateLimited(what), retry_after(response.headers.get("Retry-After")))
     if response.status in _REFUSED:

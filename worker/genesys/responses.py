@@ -1,5 +1,6 @@
 """HTTP responses of Genesys Cloud: bounded reading, `Retry-After`, the correlation id for their support."""
 
+import base64
 import re
 from typing import Any
 
@@ -19,6 +20,48 @@ DEFAULT_PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 3600.0
 """Daily limits answer with hours; asking once an hour does no harm and finds out that a limit was lifted."""
 
+ANOTHER_CODE = "another code"
+"""What is said of a code that is not of the list: its text is whatever a server or a proxy put there."""
+
+_CODES = frozenset(
+    {
+        "authentication.request.timeout",
+        "authentication.required",
+        "bad.credentials",
+        "bad.request",
+        "credentials.expired",
+        "internal.server.error",
+        "invalid.date",
+        "invalid.value",
+        "ip.not.authorized",
+        "missing.any.permissions",
+        "missing.permissions",
+        "not.authorized",
+        "not.found",
+        "request.timeout",
+        "service.unavailable",
+        "too.many.requests",
+        "too.many.requests.retry.after",
+        "unsupported.media.type",
+    }
+)
+"""Codes of the API that Genesys Cloud's API description lists for every operation, and of its 401 and 429 answers."""
+
+_LOGIN_CODES = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+"""Codes of a login that is refused (RFC 6749, 4.1.2.1 and 5.2)."""
+
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
 
@@ -31,9 +74,18 @@ def retry_after(header: str | None) -> float:
 
 
 def correlation_id(response: aiohttp.ClientResponse) -> str:
-    """`, ININ-Correlation-Id …` for the end of an error text; empty when there is none."""
+    """`, ININ-Correlation-Id …` for the end of an error text; empty when there is none, or it echoes a credential."""
     text = response.headers.get("ININ-Correlation-Id", "")
-    return f", ININ-Correlation-Id {text}" if _CORRELATION_ID.match(text) else ""
+    if not _CORRELATION_ID.match(text) or any(text in sent or sent in text for sent in _sent_credentials(response)):
+        return ""
+    return f", ININ-Correlation-Id {text}"
+
+
+def _sent_credentials(response: aiohttp.ClientResponse) -> list[str]:
+    """The token, or the client's secret, that the request carried, in each form in which an answer could echo it."""
+    scheme, _, value = response.request_info.headers.get("Authorization", "").partition(" ")
+    secret = base64.b64decode(value).decode().partition(":")[2] if scheme == "Basic" else ""
+    return [text for text in (value, secret) if text]
 
 
 async def read_body(response: aiohttp.ClientResponse, share: Share) -> bytes:
@@ -77,10 +129,21 @@ async def read_json(response: aiohttp.ClientResponse) -> Any:
 
 
 def error_code(body: bytes) -> str:
-    """The `code` of an API error, made safe for a log line; empty when there is none."""
+    """The `code` of an API error: one of the known ones, ANOTHER_CODE, or empty when there is none."""
     try:
         answer = parse_json(body)
     except ValueError:
         return ""
     code = answer.get("code") if isinstance(answer, dict) else None
-    return re.sub(r"[^A-Za-z0-9._-]", "?", code[:80]) if isinstance(code, str) else ""
+    return _quotable(code, _CODES)
+
+
+def login_code(answer: Any) -> str:
+    """The `error` of a refused login, as error_code; its description may hold anything and is not read."""
+    return _quotable(answer.get("error") if isinstance(answer, dict) else None, _LOGIN_CODES)
+
+
+def _quotable(code: Any, known: frozenset[str]) -> str:
+    if not isinstance(code, str) or not code:
+        return ""
+    return code if code in known else ANOTHER_CODE

@@ -18,6 +18,7 @@ from worker.fleet.gate_record import GateRecord
 from worker.fleet.guarded import GuardedCache
 from worker.fleet.keys import client_key, digest
 from worker.fleet.ledger import Pace
+from worker.fleet.sealed import TokenDocument
 from worker.fleet.token import LoginFailed, Tokens
 from worker.genesys.client import Client
 from worker.genesys.details import MOST_REQUESTS, Batching
@@ -99,9 +100,7 @@ async def open_details(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=middlewares
     ) as session:
         tokens = Tokens(
-            fleet.cache,
-            # A worker with a new secret must not be held up by what one with the old secret was told.
-            f"token#{client}#{digest(secret)}",
+            TokenDocument(fleet.cache, client=client, client_id=client_id, secret=secret),
             lambda: log_in(session, login_at, client_id, secret, clock, metrics=metrics),
             metrics,
             clock,

@@ -85,7 +85,7 @@ async def test_genesys_cloud_is_asked_without_cookies_and_its_answer_is_told_by_
             return web.json_response(
                 {"access_token": "made-up", "expires_in": 60}, headers={"Set-Cookie": "session=made-up; Path=/"}
             )
-        return web.json_response({"code": "internal.error"}, status=500)
+        return web.json_response({"code": "internal.server.error"}, status=500)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -93,5 +93,31 @@ async def test_genesys_cloud_is_asked_without_cookies_and_its_answer_is_told_by_
         url = f"http://localhost:{server.port}"
         status, output = await doctor(worker_environment | {"GENESYS_LOGIN_URL": url, "GENESYS_API_URL": url})
     assert (status, cookies) == (1, ["", ""]), output
-    assert f"{url}: Genesys Cloud answered 500 internal.error" in " ".join(output.split())
+    assert f"{url}: Genesys Cloud answered 500 internal.server.error" in " ".join(output.split())
     assert "genesys_request_failed" not in output
+
+
+async def test_what_a_proxy_echoes_of_token_and_secret_is_not_shown(worker_environment: dict[str, str]) -> None:
+    secret, token = "made-up-secret-4711", "made-up-token-4711"
+    refused = False
+
+    async def answer(request: web.Request) -> web.Response:
+        sent = request.headers["Authorization"].partition(" ")[2]
+        if request.path != "/oauth/token":
+            return web.json_response({"code": sent, "message": sent}, status=400, headers={"ININ-Correlation-Id": sent})
+        if not refused:
+            return web.json_response({"access_token": token, "expires_in": 60})
+        body = {"error": secret, "description": f"wrong secret {secret}"}
+        return web.json_response(body, status=401, headers={"ININ-Correlation-Id": secret})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        url = f"http://localhost:{server.port}"
+        environment = {"GENESYS_LOGIN_URL": url, "GENESYS_API_URL": url, "GENESYS_CLIENT_SECRET": secret}
+        _, with_a_token = await doctor(worker_environment | environment)
+        refused = True
+        _, without = await doctor(worker_environment | environment)
+    assert "answered 400 another code" in " ".join(with_a_token.split())
+    assert "login answered 401 (another code)" in " ".join(without.split())
+    assert "4711" not in with_a_token + without

@@ -1,8 +1,8 @@
 """One token for everybody, however many ask and whatever goes wrong."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from tests.support.virtual_fleet import DistantCache
 from tests.support.virtual_time import VirtualClock, run_virtually
 from worker.errors import RateLimited, Unauthorized, Unavailable
 from worker.fleet.memory import MemoryCache
+from worker.fleet.sealed import TokenDocument
 from worker.fleet.token import LEASE_SECONDS, LoginAnswer, LoginFailed, Token, Tokens
 from worker.fleet.token_record import LONGEST_BACKOFF_SECONDS, TokenRecord, backoff, refresh_at
-from worker.ports import CacheEntry
 
 
 class Fleet:
@@ -32,13 +32,16 @@ class Fleet:
 
     def worker(self, clock: VirtualClock | None = None) -> Tokens:
         """One more worker, by a clock of its own or by that of the test."""
-        return Tokens(self.cache, "token", self._log_in, self.recorder, clock or self.clock)
+        return Tokens(self.document(), self._log_in, self.recorder, clock or self.clock)
+
+    def document(self) -> TokenDocument:
+        """Where the workers share their token."""
+        return TokenDocument(self.cache, client="client", client_id="id", secret="secret")
 
     async def write(self, record: TokenRecord) -> None:
         """Write what another worker might have written."""
-        entry = await self.cache.get("token")
-        content = json.dumps(record.to_fields())
-        assert await self.cache.put("token", content, expected=entry.version if entry else None, seconds=1e6)
+        document = self.document()
+        assert await document.replace(await document.read(), record, seconds=1e6)
 
     async def _log_in(self) -> LoginAnswer:
         self.logins += 1
@@ -288,10 +291,10 @@ def test_a_token_minted_by_a_clock_that_is_wrong_by_hours_is_used_for_its_life_a
     async def main() -> None:
         fleet = Fleet()
         await text_of(fleet.worker(VirtualClock(skew=hours * 3600)))
-        record = json.loads((await fleet.cache.get("token") or CacheEntry("", "")).content)
-        for name in ("minted_at", "expires_at"):
-            record["token"][name] += hours * 3600
-        await fleet.write(TokenRecord.from_fields(record))
+        record = (await fleet.document().read()).value
+        assert record.token is not None
+        minted_at, expires_at = record.token.minted_at + hours * 3600, record.token.expires_at + hours * 3600
+        await fleet.write(replace(record, token=Token(record.token.text, minted_at, expires_at)))
         worker = fleet.worker()
         began, first = fleet.clock.monotonic(), await text_of(worker)
         while await text_of(worker) == first:
@@ -323,7 +326,7 @@ async def test_a_defect_in_the_login_is_logged_by_its_name_alone(fleet: Fleet) -
     async def broken() -> LoginAnswer:
         raise LookupError("with a secret")
 
-    worker = Tokens(fleet.cache, "token", broken, fleet.recorder, fleet.clock)
+    worker = Tokens(fleet.document(), broken, fleet.recorder, fleet.clock)
     with capture_logs() as logs, pytest.raises(LookupError):
         await worker.get()
     assert logs == [{"event": "token_refresh_failed", "log_level": "error", "error": "LookupError"}]

@@ -13,6 +13,7 @@ from worker.fleet.allowance import Allowance
 from worker.fleet.gate import Gate
 from worker.fleet.ledger import Pace
 from worker.fleet.memory import MemoryCache
+from worker.fleet.sealed import TokenDocument
 from worker.fleet.token import LoginAnswer, LoginFailed, Token, Tokens
 from worker.genesys.answer import Answer, Answered
 from worker.genesys.details import MOST_REQUESTS, Batching
@@ -35,7 +36,9 @@ class Rig:
         self.login_failure: LoginFailed | None = None
         cache = MemoryCache(self.clock)
         metrics = self.recorder = RecordingMetrics()
-        self.tokens = Tokens(cache, "token", self.log_in, metrics, self.clock)
+        self.tokens = Tokens(
+            TokenDocument(cache, client="client", client_id="id", secret="secret"), self.log_in, metrics, self.clock
+        )
         allowance = self.allowance = Allowance(cache, "allowance", Pace(600_000), metrics, self.clock)
         self.gate = Gate(cache, "client", metrics, self.clock)
         self.genesys = self.gate.dependency("genesys", "settings")

@@ -6,6 +6,7 @@ from worker.aws.errors import Kind
 from worker.aws.inspection import MADE_UP, CallFailedError, Inspection
 from worker.commands.doctor.checks import Finding, cannot_look, failed, ok, permission, skipped
 from worker.errors import SharedCacheError
+from worker.setting_types import is_plain_redis_elsewhere
 from worker.settings import Settings, SettingsError
 from worker.wiring import open_cache
 
@@ -110,4 +111,6 @@ async def _redis(name: str, settings: Settings) -> Finding:
             f"SHARED_CACHE_URL: the server does not answer as it should ({error})",
             "check its host, port, user and password, rediss:// for TLS, and its security group",
         )
+    if is_plain_redis_elsewhere(settings.shared_cache_url):
+        return ok(name, "Redis answers, over a connection that is not encrypted: use rediss://")
     return ok(name, "Redis answers")
