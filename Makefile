@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format docs chaos soak bench image-test infra-tools infra-test supply-tools supply \
+.PHONY: help venv demo test slow-test lint format docs chaos soak bench image-test infra-tools infra-test supply-tools supply \
   production-test audit lock clean
 
 help: ## list the targets
@@ -18,7 +18,10 @@ demo: $(DEMO_STAMP) ## the main job on this machine, no AWS account, no Docker (
 	$(BIN)/python -m worker demo $(ARGS)
 
 test: $(STAMP) ## the tests, under 10 minutes
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+slow-test: $(STAMP) ## the tests that wait for a minute or more; CI runs them too
+	$(BIN)/pytest -n 2 -m slow $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, import-linter
 	$(BIN)/ruff check

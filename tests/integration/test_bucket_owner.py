@@ -100,7 +100,7 @@ async def test_every_call_says_whose_bucket_it_expects(archive: Archive) -> None
     await archive.store.put(EVENT, DETAILS)
     await archive.store.probe_write()
     await faults()
-    assert {method for method, _ in archive.front.asked} == {"PUT", "HEAD"}
+    assert {method for method, _ in archive.front.asked} == {"PUT", "HEAD", "DELETE"}
     assert {expected for _, expected in archive.front.asked} == {Owned.owner}
 
 

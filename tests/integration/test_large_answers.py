@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 
 from tests.support.large_answers import ANSWERS
 from worker.clock import SystemClock
-from worker.errors import Invalid, NotReady, Unauthorized, Unavailable
+from worker.errors import InteractionUnavailable, Invalid, NotReady, Unauthorized, Unavailable
 from worker.fleet.token import LoginFailed
-from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled
+from worker.genesys.answer import Answer, Answered, Suspect, Throttled
 from worker.genesys.answer_memory import AnswerMemory
 from worker.genesys.client import Client
 from worker.genesys.login import log_in
@@ -127,7 +127,7 @@ async def test_an_answer_that_is_not_wanted_gives_back_what_it_took() -> None:
         client = Client(session, url, None, SystemClock(), memory=memory)
         answer = await client.ask(["ID"], "token")
         assert isinstance(answer, Suspect)
-        assert isinstance(answer.error, Unavailable)
+        assert isinstance(answer.error, InteractionUnavailable)
     async with api(200, ANSWERS["large"]) as (session, url):
         client = Client(session, url, None, SystemClock(), memory=memory)
         answer = await client.ask(["another"], "token")
@@ -137,7 +137,7 @@ async def test_an_answer_that_is_not_wanted_gives_back_what_it_took() -> None:
 
 
 async def test_the_body_of_an_error_is_read_no_further_than_an_error_is_long() -> None:
-    for status, kind in ((429, Throttled), (403, Refused), (503, Suspect)):
+    for status, kind in ((429, Throttled), (403, Suspect), (503, Suspect)):
         async with api(status, HUGE) as (session, url):
             answer = await Client(session, url, None, SystemClock()).ask(["ID"], "token")
             assert isinstance(answer, kind)

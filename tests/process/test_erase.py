@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.support.letters import failed_interaction
 from tests.support.samples import seed
@@ -49,7 +50,10 @@ async def test_a_late_event_and_a_redrive_find_the_tombstone_and_leave_nothing(
         await until(lambda: any(line.get("covered") for line in worker.lines("intake_batch")))
         assert len(await executions(stack)) == 1
 
-        await stack.clients.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(letter))
+        reason: Any = {"DataType": "String", "StringValue": letter["error"]["Error"]}
+        await stack.clients.sqs.send_message(
+            QueueUrl=url, MessageBody=json.dumps(letter), MessageAttributes={"reason": reason}
+        )
         await command("dlq", "redrive")
         await until(lambda: len(worker.lines("attempt")) == 2)
         assert await until(lambda: _all_succeeded(stack))

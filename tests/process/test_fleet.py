@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.stack import Stack, send_many
 from tests.support.worker_process import outcomes, until, worker_process
 from worker.local.simulator.server import Simulator
@@ -32,6 +34,7 @@ async def test_two_processes_log_in_once_and_again_once_after_a_revocation_and_f
     assert simulator.stats.statuses[429] == 0
 
 
+@pytest.mark.slow
 async def test_a_backlog_one_by_one_keeps_the_limit_of_production_over_a_whole_minute_and_uses_it(
     stack: Stack, worker_environment: dict[str, str], simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -178,6 +178,7 @@ async def test_a_function_that_keeps_the_interpreter_to_itself_ends_the_worker_w
     assert " in attributes" in said
 
 
+@pytest.mark.slow
 async def test_sigterm_ends_a_worker_whose_helper_ignores_every_cancellation(
     start_worker: StartWorker, mine: dict[str, str]
 ) -> None:

@@ -115,6 +115,7 @@ async def test_a_pause_stops_the_fleet_within_2_s_and_costs_nothing(
     assert set(await executions(stack)) <= {"SUCCEEDED", "RUNNING"}
 
 
+@pytest.mark.slow
 async def test_a_pause_with_an_end_is_over_by_itself(
     stack: Stack, environment: dict[str, str], simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ async def test_a_pause_with_an_end_is_over_by_itself(
         assert outcomes(workers) == {"succeeded"}
 
 
+@pytest.mark.slow
 async def test_a_worker_that_starts_in_a_pause_asks_nothing_and_one_that_is_told_to_stop_hands_back_at_once(
     stack: Stack, environment: dict[str, str], simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -231,6 +231,7 @@ async def test_sigterm_drains_an_idle_worker_with_status_0(worker_environment: d
     assert [line["event"] for line in worker.lines()][-3:] == ["draining", "drained", "stopped"]
 
 
+@pytest.mark.slow
 async def test_slow_clients_of_the_port_do_not_keep_a_worker_from_ending(
     worker_environment: dict[str, str], tmp_path: Path
 ) -> None:
