@@ -45,7 +45,7 @@ _CODES = frozenset(
         "unsupported.media.type",
     }
 )
-"""Codes of the API that Genesys Cloud's API description lists for every operation, and of its 401 and 429 answers."""
+"""Codes of the API that client libraries of Genesys Cloud know, and those of its 401 and 429 answers."""
 
 _LOGIN_CODES = frozenset(
     {
