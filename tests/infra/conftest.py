@@ -46,7 +46,18 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return resources
 
 
-_TERRAFORM_NEEDS = ("ec2", "ecr", "ecs", "iam", "kms", "logs", "secretsmanager")
+_TERRAFORM_NEEDS = (
+    "ec2",
+    "ecr",
+    "ecs",
+    "ecs-metadata",
+    "elasticloadbalancing",
+    "iam",
+    "kms",
+    "logs",
+    "secretsmanager",
+    "ssm",
+)
 """Services that Terraform calls besides those that the worker does."""
 
 
