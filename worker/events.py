@@ -5,6 +5,7 @@ Two shapes of `detail` are accepted and told apart by their content alone; the E
 
 import hashlib
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,13 @@ from worker import lenient_json
 
 INTERACTION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 """What an interaction id may look like before it reaches a URL, a table key or an execution name."""
+
+MADE_UP_PREFIX = "00000000-0000-0000-0000-"
+"""What made-up ids begin with, for requests that are to find nothing: of the form of a conversation's id, and no
+conversation's."""
+
+NOBODY = f"{MADE_UP_PREFIX}{'0' * 12}"
+"""The made-up id where one is enough."""
 
 UNKNOWN_EVENT_TYPE = "unknown"
 
@@ -220,3 +228,8 @@ def _fault(error: ValidationError) -> tuple[str, str]:
         return "invalid_json", "the body is not JSON"
     where = ".".join(str(part) for part in fault["loc"]) or "body"
     return "invalid_envelope", f"{where}: {fault['msg']}"
+
+
+def made_up_id() -> str:
+    """An id that no other request has."""
+    return f"{MADE_UP_PREFIX}{uuid.uuid4().hex[:12]}"

@@ -20,7 +20,7 @@ from tests.support.virtual_fleet import DistantCache, most_in_a_period
 from tests.support.virtual_time import VirtualClock
 from worker.attempt import Attempts
 from worker.errors import TaskGoneError, Unavailable
-from worker.events import InteractionEvent, utc_text
+from worker.events import MADE_UP_PREFIX, InteractionEvent, utc_text
 from worker.fleet.allowance import Allowance
 from worker.fleet.gate import Gate
 from worker.fleet.guarded import GuardedCache
@@ -29,7 +29,7 @@ from worker.fleet.memory import MemoryCache
 from worker.fleet.sealed import TokenDocument
 from worker.fleet.token import LoginAnswer, LoginFailed, Token, Tokens
 from worker.genesys.answer import Answer, Answered, Throttled, Unreachable
-from worker.genesys.details import PROBE_PREFIX, Batching
+from worker.genesys.details import Batching
 from worker.ports import ActivityTask, Details, Kept
 from worker.record import Freshness, Known
 from worker.runtime.health import Tick
@@ -206,7 +206,7 @@ class GenesysCloud:
     async def ask(self, ids: list[str], token: str) -> Answer:  # noqa: ARG002
         now = self._clock.monotonic()
         self.arrivals.append(now)
-        if ids[0].startswith(PROBE_PREFIX):
+        if ids[0].startswith(MADE_UP_PREFIX):
             self.probes.append(now)
         await self._clock.sleep(self._chance.uniform(*self.seconds))
         recent = [moment for moment in self.arrivals[-self._limit - 1 :] if moment > now - 60]

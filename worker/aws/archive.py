@@ -12,7 +12,7 @@ import structlog
 
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.errors import Invalid, StoreUnavailable
-from worker.events import InteractionEvent, utc_text
+from worker.events import NOBODY, InteractionEvent, utc_text
 from worker.ports import Details, Kept, ProbedStore
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ _CHANGED = frozenset({Kind.CONDITION_FAILED, Kind.NO_OBJECT})
 """Somebody else wrote or removed the object since we looked."""
 
 _ROUNDS = 5
-
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-"""A name under which nothing is archived."""
 
 _NO_ETAG = '"0"'
 """The ETag of no object."""
@@ -68,7 +65,7 @@ class ArchivingStore:
 
     async def probe_write(self) -> None:
         """Try a write that changes nothing. Raises StoreUnavailable unless the bucket would take an object."""
-        nobody = f"{self._prefix}/{_NOBODY}".lstrip("/")
+        nobody = f"{self._prefix}/{NOBODY}".lstrip("/")
         try:
             # It replaces an object that does not exist.
             await self._client.put_object(Bucket=self._bucket, Key=nobody, Body=b"", IfMatch=_NO_ETAG)

@@ -3,7 +3,6 @@
 Stored times have one width and one offset, so the order of the texts is the order of the instants.
 """
 
-import uuid
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from worker.aws.attributes import encode
 from worker.aws.errors import AWS_ERRORS, Kind, error_code, kind_of
 from worker.clock import Clock
 from worker.errors import NotConfirmedError, StoreRefused, StoreThrottled, StoreUnavailable
-from worker.events import RECONCILE, InteractionEvent, parse_time, utc_text
+from worker.events import RECONCILE, InteractionEvent, made_up_id, parse_time, utc_text
 from worker.ports import Details, Kept
 from worker.record import Coverage, Freshness, Known, coverage, newer
 from worker.trouble import Trouble
@@ -48,9 +47,6 @@ _BOTH_NEWER = (
     "(eventTime < :eventTime AND (attribute_not_exists(detailsAt) OR detailsAt < :detailsAt))"
 )
 
-_NOBODY = "00000000-0000-0000-0000-"
-"""What the made-up ids of probes begin with."""
-
 _ROUNDS = 5
 """Tries of a write that another writer of the same item gets ahead of."""
 
@@ -78,7 +74,7 @@ class Records:
 
     async def probe_write(self) -> None:
         """Try a write that changes nothing. Raises StoreUnavailable unless the table would take an item."""
-        nobody: Attributes = {"interactionId": {"S": f"{_NOBODY}{uuid.uuid4().hex[:12]}"}}
+        nobody: Attributes = {"interactionId": {"S": made_up_id()}}
         await self._write(nobody, "attribute_exists(interactionId)", {})
 
     async def put(self, event: InteractionEvent, details: Details) -> Kept:

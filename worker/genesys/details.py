@@ -10,14 +10,13 @@ that they ask for.
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
-from uuid import uuid4
 
 import structlog
 
 from worker.cancellation import cancel_and_wait
 from worker.clock import Clock
 from worker.errors import AttemptError, InteractionUnavailable, Invalid, Unauthorized, Unavailable, Unexpected
-from worker.events import INTERACTION_ID
+from worker.events import INTERACTION_ID, made_up_id
 from worker.fleet.allowance import Allowance, Demand, Permit
 from worker.fleet.dependency import Dependency
 from worker.fleet.gate import Gate
@@ -29,9 +28,6 @@ from worker.ports import Details, Metrics
 
 MOST_REQUESTS = 64
 """Requests in flight at once; bounds connections and the memory for answers."""
-
-PROBE_PREFIX = "00000000-0000-0000-0000-"
-"""What the made-up ids of probes begin with: of the form of a conversation's id, and no conversation's."""
 
 PROBE_TIMEOUT_SECONDS = 10.0
 """After so long without an answer a probe has failed, so that a dependency that hangs is noticed soon."""
@@ -84,7 +80,7 @@ class Batching:
 
     async def probe(self) -> None:
         """Ask for a made-up id, whether the gate is open or not. The dependency is told what came of it."""
-        call = Call(f"{PROBE_PREFIX}{uuid4().hex[:12]}", self._clock.time())
+        call = Call(made_up_id(), self._clock.time())
         self._calls.add_probe(call)
         self._probe_waits.set()
         self._allowance.poke()

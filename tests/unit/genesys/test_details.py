@@ -16,10 +16,10 @@ from worker.errors import (
     Unavailable,
     Unexpected,
 )
+from worker.events import MADE_UP_PREFIX
 from worker.fleet.allowance import Permit
 from worker.fleet.token import LoginFailed
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
-from worker.genesys.details import PROBE_PREFIX
 from worker.ports import Details
 
 FAILS = InteractionUnavailable("fails")
@@ -220,7 +220,7 @@ async def test_nothing_but_probes_is_sent_while_the_gate_is_closed(rig: Rig) -> 
     asked = len(rig.asked)
     waiting += rig.start_held(*"defg")
     await rig.clock.sleep(600)
-    assert all(one.startswith(PROBE_PREFIX) for ids in rig.asked[asked:] for one in ids)
+    assert all(one.startswith(MADE_UP_PREFIX) for ids in rig.asked[asked:] for one in ids)
     rig.answer = rig.good
     assert all(map(details_of, await asyncio.gather(*waiting)))
 

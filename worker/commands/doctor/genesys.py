@@ -5,14 +5,11 @@ from http import HTTPStatus
 
 from worker.commands.doctor.checks import Clock, Finding, failed, ok, skipped
 from worker.errors import NotReady, RateLimited, Unauthorized
+from worker.events import NOBODY
 from worker.fleet.token import LoginFailed, Token
 from worker.genesys.answer import Answer, Answered, Refused, Suspect, Throttled, TokenRefused, Unreachable
 from worker.settings import Settings
 from worker.wiring import DirectGenesys, open_direct_genesys
-
-_NOBODY = "00000000-0000-0000-0000-000000000000"
-"""An interaction id that no interaction has."""
-
 
 _ANSWERS = "answers, and lets the client read details; in which divisions is not checked"
 """No request tells: an interaction of a division that the role does not cover is as unknown as one that never was."""
@@ -26,7 +23,7 @@ async def check_genesys(clock: Clock, settings: Settings) -> list[Finding]:
         login, token = await _login(genesys)
         if token is None:
             return [login, skipped("Genesys API", "not checked: see Genesys login")]
-        answer = await genesys.ask(_NOBODY, token)
+        answer = await genesys.ask(NOBODY, token)
         return [login, _api(genesys.api_url, answer, alone=settings.genesys_details_path is not None)]
 
 
