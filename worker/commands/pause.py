@@ -15,6 +15,7 @@ from worker.clock import Clock, SystemClock
 from worker.errors import SharedCacheError
 from worker.events import utc_text
 from worker.fleet.document import Document
+from worker.fleet.gate import change_gate
 from worker.fleet.gate_record import LONGEST_PAUSE_SECONDS, GateRecord, Pause
 from worker.printable import printable
 from worker.settings import FleetSettings, Problem, SettingsError, load_settings
@@ -114,10 +115,7 @@ async def _change(
     document: Document[GateRecord], clock: Clock, change: Callable[[GateRecord], GateRecord]
 ) -> GateRecord:
     """Write what `change` makes of the document; what was there before. Raises errors.SharedCacheError."""
-    for _ in range(_TRIES):
-        seen = await document.read()
-        record = change(seen.value)
-        seconds = record.keep_seconds(clock.time())
-        if record == seen.value or await document.replace(seen, record, seconds=seconds) is not None:
-            return seen.value
-    raise SharedCacheError("workers wrote at the same time, again and again")
+    changed = await change_gate(document, clock, change, tries=_TRIES)
+    if changed is None:
+        raise SharedCacheError("workers wrote at the same time, again and again")
+    return changed[0]

@@ -43,6 +43,24 @@ def gate_document(cache: SharedCache, client: str) -> Document[GateRecord]:
     return Document(cache, f"gate#{client}", GateRecord)
 
 
+async def change_gate(
+    document: Document[GateRecord], clock: Clock, change: Callable[[GateRecord], GateRecord | None], *, tries: int
+) -> tuple[GateRecord, GateRecord | None] | None:
+    """Write what `change` makes of the document: what was there, and what is there now.
+
+    The second one is None where `change` makes nothing of the first. None: others were faster, `tries` times. Raises
+    errors.SharedCacheError.
+    """
+    for _ in range(tries):
+        seen = await document.read()
+        record = change(seen.value)
+        if record is None or record == seen.value:
+            return seen.value, record
+        if await document.replace(seen, record, seconds=record.keep_seconds(clock.time())) is not None:
+            return seen.value, record
+    return None
+
+
 class Gate:
     """All dependencies of one worker, and the document that it shares with the others."""
 
@@ -217,17 +235,12 @@ class Gate:
 
     async def _change(self, change: Callable[[GateRecord], GateRecord | None]) -> bool:
         """Write what `change` makes of the document; False when it makes nothing of it, or others were faster."""
-        for _ in range(_TRIES):
-            seen = await self._document.read()
-            record = change(seen.value)
-            if record is None or record == seen.value:
-                self._see(seen.value)
-                return record is not None
-            seconds = record.keep_seconds(self._clock.time())
-            if await self._document.replace(seen, record, seconds=seconds) is not None:
-                self._see(record)
-                return True
-        return False
+        changed = await change_gate(self._document, self._clock, change, tries=_TRIES)
+        if changed is None:
+            return False
+        before, after = changed
+        self._see(before if after is None else after)
+        return after is not None
 
     async def _sleep(self, seconds: float) -> None:
         self._poked.clear()
