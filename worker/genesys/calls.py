@@ -70,16 +70,13 @@ class Calls:
         self._again = deque(batch for batch in self._again if batch.drop_unawaited())
         urgent = [*self._probes] if probes_only else [*self._probes, *self._again]
         waiting, alone = (0, 0) if probes_only else (len(self._waiting), len(self._alone))
-        calls = [call for batch in self._probes for call in batch.all_calls()]
-        if not probes_only:
-            calls += self._firsts()
+        firsts = [] if probes_only else [*self._firsts()]
+        calls = [*(call for batch in self._probes for call in batch.all_calls()), *firsts]
         if not calls:
             return Demand(0, False, 0.0, now, now)
         since = min(call.since for call in calls)
         # Probes wait for as long as it takes, so they have no deadline to wake up for.
-        until = now + self._longest_wait
-        if not probes_only:
-            until = min([until, *(call.deadline(self._longest_wait) for call in self._firsts())])
+        until = min([now + self._longest_wait, *(call.deadline(self._longest_wait) for call in firsts)])
         full = bool(urgent) or alone > 0 or waiting >= self._size or now - since >= gather_seconds
         requests = len(urgent) + alone + waiting // self._size
         return Demand(max(1, requests), full, 1.0 if urgent or alone else waiting / self._size, since, until)
