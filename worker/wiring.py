@@ -34,10 +34,9 @@ from worker.genesys.answer import Answer
 from worker.genesys.client import Client
 from worker.genesys.login import log_in
 from worker.genesys.reading import has_ends
-from worker.genesys.service import Fleet, gate_of, open_fleet
+from worker.genesys.service import Fleet, api_at, gate_of, login_at, open_fleet
 from worker.ports import Metrics, ProbedStore, SharedCache
 from worker.record import Freshness
-from worker.regions import api_url, login_url
 from worker.settings import ErasureSettings, FleetSettings, Problem, QueueSettings, Settings, SettingsError
 from worker.telemetry.metrics import PrometheusMetrics
 
@@ -261,11 +260,11 @@ class DirectGenesys:
 
     @property
     def login_url(self) -> str:
-        return self.settings.genesys_login_url or login_url(self.settings.genesys_region)
+        return login_at(self.settings)
 
     @property
     def api_url(self) -> str:
-        return self.settings.genesys_api_url or api_url(self.settings.genesys_region)
+        return api_at(self.settings)
 
     async def log_in(self) -> LoginAnswer:
         """As login.log_in."""

@@ -72,7 +72,7 @@ def open_fleet(settings: Settings, cache: SharedCache, metrics: Metrics, clock: 
     shared = GuardedCache(cache, metrics, clock)
     gate = Gate(shared, _client_key(settings), metrics, clock)
     # A worker with settings that cure an outage must not be held up by those without.
-    reached_by = (_login_at(settings), _api_at(settings), settings.genesys_client_id, _secret(settings))
+    reached_by = (login_at(settings), api_at(settings), settings.genesys_client_id, _secret(settings))
     metrics.shared_cache_up(True)
     return Fleet(shared, gate, gate.dependency("genesys", digest(*reached_by)))
 
@@ -91,40 +91,31 @@ async def open_details(
     At the end what is under way is given up and callers that still wait are cancelled.
     """
     clock = clock or SystemClock()
-    login_at, client_id, secret = _login_at(settings), settings.genesys_client_id, _secret(settings)
+    address, client_id, secret = login_at(settings), settings.genesys_client_id, _secret(settings)
     client = _client_key(settings)
     connector = aiohttp.TCPConnector(limit=MOST_REQUESTS + 4, ttl_dns_cache=60)
     metrics.allowance_limit(settings.genesys_requests_per_minute)
-    middlewares = proxy_middlewares(login_at, _api_at(settings))
+    middlewares = proxy_middlewares(address, api_at(settings))
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=middlewares
     ) as session:
         tokens = Tokens(
             TokenDocument(fleet.cache, client=client, client_id=client_id, secret=secret),
-            lambda: log_in(session, login_at, client_id, secret, clock, metrics=metrics),
+            lambda: log_in(session, address, client_id, secret, clock, metrics=metrics),
             metrics,
             clock,
         )
         pace = Pace(settings.genesys_requests_per_minute)
         allowance = Allowance(fleet.cache, f"allowance#{client}", pace, metrics, clock)
-        path, standard = settings.genesys_details_path, settings.record == "standard"
         batching = Batching(
-            Client(
-                session,
-                _api_at(settings),
-                path,
-                clock,
-                metrics,
-                standard=standard,
-                documents=settings.archive_url is not None or settings.details_transform is not None,
-            ).ask,
+            _client(settings, session, metrics, clock).ask,
             tokens,
             allowance,
             gate=fleet.gate,
             genesys=fleet.genesys,
             metrics=metrics,
             clock=clock,
-            size=1 if path else settings.genesys_batch_size,
+            size=1 if settings.genesys_details_path else settings.genesys_batch_size,
             longest_wait=settings.allowance_wait_seconds,
         )
         fleet.genesys.probe = batching.probe
@@ -139,15 +130,29 @@ async def open_details(
             await tokens.close()
 
 
+def _client(settings: Settings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock) -> Client:
+    return Client(
+        session,
+        api_at(settings),
+        settings.genesys_details_path,
+        clock,
+        metrics,
+        standard=settings.record == "standard",
+        documents=settings.archive_url is not None or settings.details_transform is not None,
+    )
+
+
 def _client_key(settings: FleetSettings) -> str:
-    return client_key(_login_at(settings), settings.genesys_client_id)
+    return client_key(login_at(settings), settings.genesys_client_id)
 
 
-def _login_at(settings: FleetSettings) -> str:
+def login_at(settings: FleetSettings) -> str:
+    """The base URL of the login, without a slash at its end."""
     return str(settings.genesys_login_url or login_url(settings.genesys_region)).rstrip("/")
 
 
-def _api_at(settings: Settings) -> str:
+def api_at(settings: Settings) -> str:
+    """The base URL of the API, likewise."""
     return str(settings.genesys_api_url or api_url(settings.genesys_region)).rstrip("/")
 
 
