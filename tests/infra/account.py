@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,19 @@ class Account:
     """Configuration of the provider, as JSON."""
     vpc_id: str
     subnet_ids: list[str]
+
+    def variables(self, prefix: str) -> dict[str, Any]:
+        """The module's variables for this account, under a name of its own that begins with `prefix`."""
+        return {
+            "name": f"{prefix}-{uuid.uuid4().hex[:8]}",
+            "vpc_id": self.vpc_id,
+            "subnet_ids": self.subnet_ids,
+            "genesys_region": "us-east-1",
+            "image": "registry.example.com/interaction-worker:0.1.0",
+            "create_kms_key": True,
+            "delivery_delay_seconds": 0,
+            "deletion_protection": False,
+        }
 
 
 @contextmanager

@@ -46,18 +46,7 @@ def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> It
     terraform = Terraform(tmp_path_factory.mktemp("terraform"))
     with account(emulator.url) as there:
         terraform.write("provider.tf.json", there.provider)
-        terraform.variables(
-            {
-                "name": f"infra-{uuid.uuid4().hex[:8]}",
-                "vpc_id": there.vpc_id,
-                "subnet_ids": there.subnet_ids,
-                "genesys_region": "us-east-1",
-                "image": "registry.example.com/interaction-worker:0.1.0",
-                "create_kms_key": True,
-                "delivery_delay_seconds": 0,
-                "deletion_protection": False,
-            }
-        )
+        terraform.variables(there.variables("infra"))
         terraform.initialize()
         try:
             terraform("apply", "-auto-approve", "-parallelism=30")

@@ -62,22 +62,11 @@ class Deployed:
 @pytest.fixture(scope="module")
 def deployed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     terraform = Terraform(tmp_path_factory.mktemp("terraform"))
-    name = f"calls-{uuid.uuid4().hex[:8]}"
     with account(emulator.url) as there:
         terraform.write("provider.tf.json", there.provider)
-        terraform.variables(
-            {
-                "name": name,
-                "vpc_id": there.vpc_id,
-                "subnet_ids": there.subnet_ids,
-                "genesys_region": "us-east-1",
-                "image": "registry.example.com/interaction-worker:0.1.0",
-                "create_kms_key": True,
-                "archive_url": f"s3://{name}/details",
-                "delivery_delay_seconds": 0,
-                "deletion_protection": False,
-            }
-        )
+        variables = there.variables("calls")
+        name = variables["name"]
+        terraform.variables({**variables, "archive_url": f"s3://{name}/details"})
         terraform.initialize()
         try:
             terraform("apply", "-auto-approve", "-parallelism=30", *(f"-target={address}" for address in CALLED))

@@ -104,18 +104,7 @@ async def test_the_local_half_shows_what_the_page_says(
     terraform = Terraform(tmp_path)
     with account(emulator.url) as there:
         terraform.write("provider.tf.json", there.provider)
-        terraform.variables(
-            {
-                "name": f"smoke-{uuid.uuid4().hex[:8]}",
-                "vpc_id": there.vpc_id,
-                "subnet_ids": there.subnet_ids,
-                "genesys_region": "us-east-1",
-                "image": "registry.example.com/interaction-worker:0.1.0",
-                "create_kms_key": True,
-                "delivery_delay_seconds": 0,
-                "deletion_protection": False,
-            }
-        )
+        terraform.variables(there.variables("smoke"))
         terraform.initialize()
         ids = [f"smoke-{uuid.uuid4().hex[:12]}" for _ in range(12)]
         (terraform.directory / "ids.txt").write_text("\n".join(ids) + "\n")

@@ -50,7 +50,7 @@ class Aws:
     settings: dict[str, str]
     environment: dict[str, str]
     typed: str | None = None
-    """What somebody answers on a terminal; None: there is none."""
+    """What somebody answers on a terminal; None: no terminal."""
 
     async def quarantined(self, body: str, reason: str | None = "invalid_json") -> str:
         attributes: Any = {"reason": {"DataType": "String", "StringValue": reason}} if reason else {}

@@ -19,7 +19,7 @@ TOMBSTONE_TIME = "9999-12-31T23:59:59.999Z"
 nothing by an event that is not newer."""
 
 _NO_TOMBSTONE = "attribute_not_exists(erasedAt) OR attribute_exists(startTime)"
-"""An item with a start is none, also where a user's function for 0.1.0 returned an attribute `erasedAt`."""
+"""An item with a start is no tombstone, even if a user's function for 0.1.0 gave it an attribute `erasedAt`."""
 
 
 @dataclass(frozen=True, slots=True)

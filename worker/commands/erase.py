@@ -31,7 +31,7 @@ _DESCRIPTION = (
     "goes where its body names one of the ids as a whole word of 16 characters or more. What Genesys Cloud, backups "
     "and archives of EventBridge have is not touched. May be repeated; an unknown id gets its tombstone too. Exit "
     "status 1 if any could not be erased wholly, for example under an object lock, or the question was declined; 2 for "
-    "ids that are none, and with nobody to ask."
+    "malformed ids, and where nobody can be asked."
 )
 
 

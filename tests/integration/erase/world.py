@@ -70,7 +70,7 @@ class World:
         return [one["Key"] for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
 
     async def erase(self, *arguments: str, answer: str | None = None) -> tuple[int, str, str]:
-        """Exit status, stdout and stderr; `answer` is typed on a terminal, without one there is none."""
+        """Exit status, stdout and stderr; `answer` is typed on a terminal; None: no terminal."""
         output, errors = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
             patch.setattr(letters, "_WAIT_SECONDS", 0)
