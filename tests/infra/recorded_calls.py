@@ -21,8 +21,13 @@ _SERVICES = {"AmazonSQS": "sqs", "AWSStepFunctions": "states", "DynamoDB_2012081
 _KEYS = {"interactionId", "pk"}
 """Partition keys of the two tables."""
 
-_S3 = {("PUT", True): "s3:PutObject", ("HEAD", True): "s3:GetObject", ("HEAD", False): "s3:ListBucket"}
-"""Action by method, and whether the path names an object."""
+_S3 = {
+    ("PUT", True): "s3:PutObject",
+    ("HEAD", True): "s3:GetObject",
+    ("HEAD", False): "s3:ListBucket",
+    ("DELETE", True): "s3:DeleteObjectVersion",
+}
+"""Action by method, and whether the path names an object. Nothing is deleted here but versions."""
 
 
 @dataclass(frozen=True, slots=True)
